@@ -1,0 +1,1 @@
+"""The `gpjepa` command: one file per verb, each parses, calls one function and prints."""
