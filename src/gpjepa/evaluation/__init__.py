@@ -1,0 +1,1 @@
+"""Scores of predicted against observed perturbations, for any model's AnnData."""
