@@ -20,6 +20,7 @@ __all__ = [
     "SetMatrix",
     "coverage",
     "gene_set_features",
+    "local_features",
     "read_feature_table",
     "set_matrix",
     "similarity",
@@ -81,13 +82,7 @@ def gene_set_features(
     Genes in no set are left out of `names`; the others keep the symbol they were given by.
     Raises `VocabularyError` for a repeated gene, `ConfigError` for `n_components` out of range.
     """
-    asked = [str(gene) for gene in genes]
-    repeated = [gene for gene, count in Counter(asked).items() if count > 1]
-    if repeated:
-        raise VocabularyError(
-            f"gene {repeated[0]!r} is listed more than once; expected distinct genes; "
-            "remove the repetition"
-        )
+    asked = _distinct(genes)
     matrix = set_matrix(sets)
     limit = min(matrix.weights.shape) - 1
     if not 1 <= n_components <= limit:
@@ -100,6 +95,57 @@ def gene_set_features(
     kept = [(gene, row) for gene, row in found if row is not None]
     rows = np.array([row for _, row in kept], dtype=np.int64)
     return GeneFeatures(tuple(gene for gene, _ in kept), scores[rows].astype(np.float32))
+
+
+def local_features(
+    genes: Sequence[str],
+    basis: Sequence[str],
+    n_components: int = 64,
+    sets: Sequence[str] = COLLECTIONS,
+) -> GeneFeatures:
+    """Return features of `genes` on the main axes of the gene sets of `basis`.
+
+    Over all genes the leading components go to large families such as olfactory receptors.
+    Here they go to what tells the genes of the screen (`basis`, usually all perturbed genes)
+    apart: inner products approximate `similarity` to basis genes as well as that many numbers
+    can. Any gene with sets gets a row, in `basis` or not, that depends on no other of `genes`.
+    At most `n_components` columns: no more than the independent set vectors of the basis.
+    Raises `VocabularyError` for a repeated gene or a basis without any gene in the sets,
+    `ConfigError` for `n_components` below 1.
+    """
+    asked = _distinct(genes)
+    if n_components < 1:
+        raise ConfigError(
+            f"n_components is {n_components}; expected 1 or more; choose a larger number"
+        )
+    matrix = set_matrix(sets)
+    kept = [gene for gene, row in zip(asked, matrix.rows(asked), strict=True) if row is not None]
+    axes = _vectors(matrix, sorted(set(basis)))
+    values, vectors = np.linalg.eigh((axes @ axes.T).toarray())
+    order = np.argsort(values)[::-1][:n_components]
+    order = order[values[order] > 1e-9]
+    if not len(order):
+        raise VocabularyError(
+            f"none of the {len(basis)} basis genes is in a gene set; expected at least one; "
+            "check that they are human gene symbols"
+        )
+    anchors = vectors[:, order]
+    anchors = anchors * np.sign(anchors[np.abs(anchors).argmax(axis=0), np.arange(len(order))])
+    shared = (_vectors(matrix, kept) @ axes.T).toarray()
+    scores = shared @ (anchors / np.sqrt(values[order]))
+    return GeneFeatures(tuple(kept), scores.astype(np.float32))
+
+
+def _distinct(genes: Sequence[str]) -> list[str]:
+    """Return the genes as a list; refuse one that is listed twice."""
+    asked = [str(gene) for gene in genes]
+    repeated = [gene for gene, count in Counter(asked).items() if count > 1]
+    if repeated:
+        raise VocabularyError(
+            f"gene {repeated[0]!r} is listed more than once; expected distinct genes; "
+            "remove the repetition"
+        )
+    return asked
 
 
 def _principal_scores(weights: csr_matrix, n_components: int) -> np.ndarray:
