@@ -1,0 +1,1 @@
+"""Counts bound to roles, labels as sets, splits, pairings and the embedded data sets."""

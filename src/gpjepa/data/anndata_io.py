@@ -1,0 +1,134 @@
+"""AnnData objects in and out of files, with errors that say what is wrong with the file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpjepa.core.errors import DataError
+from gpjepa.core.files import clear, write_atomic
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import Index
+
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+
+
+def open_anndata(source: AnnData | Path | str) -> AnnData:
+    """Return `source` if it is an AnnData, else read the h5ad file or zarr directory it names.
+
+    Raises `DataError` when there is no such file, when it is of another kind or damaged.
+    """
+    import anndata
+
+    if isinstance(source, anndata.AnnData):
+        return source
+    if not isinstance(source, (str, Path)):
+        raise DataError(
+            f"data are of type {type(source).__name__!r}; expected an AnnData object or the path "
+            "of an h5ad file or zarr directory; convert them with anndata.AnnData(counts, obs, var)"
+        )
+    path = Path(source)
+    if not path.exists():
+        raise DataError(
+            f"file {str(path)!r} is not there; expected an h5ad file or a zarr directory; "
+            "check the path"
+        )
+    return _read_zarr(path) if path.is_dir() else _read_h5ad(path)
+
+
+def _read_h5ad(path: Path) -> AnnData:
+    import anndata
+    import h5py
+
+    if path.stat().st_size == 0 or not h5py.is_hdf5(path):
+        raise DataError(
+            f"file {str(path)!r} is not an h5ad file (no HDF5 signature); expected an AnnData "
+            "written by write_h5ad; convert it first, for example with scanpy.read_10x_mtx or "
+            "scanpy.read_csv"
+        )
+    try:
+        with h5py.File(path, "r") as handle:
+            if "obs" not in handle or "var" not in handle:
+                raise DataError(
+                    f"file {str(path)!r} is HDF5 but not h5ad (top level: "
+                    f"{', '.join(sorted(handle)) or 'empty'}); expected obs and var; convert it "
+                    "first, for example with scanpy.read_10x_h5"
+                )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return anndata.read_h5ad(path)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise DataError(
+            f"file {str(path)!r} cannot be read ({_first_line(error)}); expected a whole h5ad "
+            "file; it is truncated or damaged: copy or download it again"
+        ) from error
+
+
+def _read_zarr(path: Path) -> AnnData:
+    import anndata
+
+    if not any((path / mark).exists() for mark in _ZARR_MARKS):
+        raise DataError(
+            f"directory {str(path)!r} is not a zarr store; expected an h5ad file or a directory "
+            "written by write_zarr; give the path of one"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return anndata.read_zarr(path)
+    except Exception as error:  # zarr 2 and 3 share no base class for their errors
+        raise DataError(
+            f"zarr store {str(path)!r} cannot be read ({_first_line(error)}); expected an AnnData "
+            "written by write_zarr; it is incomplete or damaged: copy it again"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def write_anndata(adata: AnnData, path: Path | str) -> Path:
+    """Write `adata` whole or not at all: a zarr directory if `path` ends in .zarr, else h5ad."""
+    target = Path(path)
+    if target.suffix != ".zarr":
+        return write_atomic(target, lambda temporary: adata.write_h5ad(temporary))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
+    try:
+        adata.write_zarr(holder / target.name)
+        clear(target)
+        (holder / target.name).rename(target)
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+    return target
+
+
+def unique_names(names: Index | NDArray[np.object_], kind: str) -> NDArray[np.object_]:
+    """Return `names` as an object array of strings; `kind` ("cell", "gene") is for the message.
+
+    Raises `DataError` when there are none or when one occurs twice.
+    """
+    array = np.array([str(name) for name in names], dtype=object)
+    if len(array) == 0:
+        raise DataError(
+            f"the data have 0 {kind}s; expected at least one; check how the file was filtered"
+        )
+    distinct, counts = np.unique(array, return_counts=True)
+    if len(distinct) < len(array):
+        repeated = distinct[counts > 1]
+        axis = "obs" if kind == "cell" else "var"
+        raise DataError(
+            f"{len(repeated)} {kind} name{'s occur' if len(repeated) > 1 else ' occurs'} more than "
+            f"once (first: {repeated[0]!r}); expected unique names; call "
+            f"adata.{axis}_names_make_unique() or merge the duplicates"
+        )
+    return array
