@@ -1,0 +1,130 @@
+"""All baselines together, on cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from gpjepa.core.errors import VocabularyError
+from gpjepa.data.perturbseq import PerturbSeq, read
+from gpjepa.evaluation.baselines import (
+    NAMES,
+    fit_baselines,
+    fit_effect_baselines,
+    sample_anndata,
+)
+from gpjepa.evaluation.effect_table import EffectTable
+from gpjepa.evaluation.pseudobulk import median_library, pseudobulk
+
+GENES = [f"G{index}" for index in range(12)]
+FACTORS = {"G0": 2.0, "G1": 0.5, "G2": 3.0}
+
+
+def screen(labels: list[str], cells: int = 400, seed: int = 0) -> PerturbSeq:
+    """Cells whose members multiply three target genes' rates, so that logs add up."""
+    import anndata
+    import pandas
+
+    rng = np.random.default_rng(seed)
+    rates = np.linspace(1, 3, 12)
+    blocks, names = [], []
+    for label in labels:
+        rate = rates.copy()
+        for member in label.split("+"):
+            if member in FACTORS:
+                start = 3 + 3 * list(FACTORS).index(member)
+                rate[start : start + 3] *= FACTORS[member]
+        blocks.append(rng.poisson(rate, size=(cells, 12)))
+        names += [label] * cells
+    index = [f"c{number}" for number in range(len(names))]
+    obs = pandas.DataFrame({"perturbation": names, "total_counts": 200.0}, index=index)
+    adata = anndata.AnnData(sparse.csr_matrix(np.vstack(blocks).astype(np.float32)), obs=obs)
+    adata.var_names = GENES
+    return read(adata, announce=False)
+
+
+TRAIN = ["control", "G0", "G1", "G2", "G0+G1"]
+
+
+def fitted(labels: list[str] = TRAIN):
+    data = screen(labels)
+    target = median_library(data.library[data.is_control])
+    return data, target, {b.name: b for b in fit_baselines(data, target=target)}
+
+
+def test_all_baselines_are_there_in_order_and_predict_finite_effects_or_none():
+    _, _, baselines = fitted()
+    assert tuple(baselines) == NAMES
+    for baseline in baselines.values():
+        predicted = baseline.predict(["G0+G2", "G0+G11", "absent"])
+        assert predicted.shape == (3, 12)
+        finite = np.isfinite(predicted).all(axis=1)
+        assert np.all(finite | np.isnan(predicted).all(axis=1))
+        assert finite[0]
+    assert np.isnan(baselines["additive"].predict(["G0+G11"])).all()
+
+
+def test_additive_predicts_an_unseen_pair_of_multiplicative_effects():
+    _, target, baselines = fitted()
+    truth = screen(["control", "G0+G2"], seed=9)
+    observed = [
+        pseudobulk(truth.counts[mask], truth.library[mask], target)
+        for mask in (truth.labels == "G0+G2", truth.is_control)
+    ]
+    predicted = baselines["additive"].predict(["G0+G2"])[0]
+    np.testing.assert_allclose(predicted, observed[0] - observed[1], atol=0.25)
+
+
+def test_sampled_cells_have_the_predicted_pseudobulk():
+    data, target, baselines = fitted()
+    base = pseudobulk(data.counts[data.is_control], data.library[data.is_control], target)
+    for name in NAMES:
+        effect = baselines[name].predict(["G0+G2"])[0]
+        counts, library = baselines[name].sample("G0+G2", 6000, np.random.default_rng(1))
+        np.testing.assert_allclose(pseudobulk(counts, library, target), base + effect, atol=0.04)
+
+
+def test_sampling_where_a_baseline_does_not_apply_is_refused():
+    _, _, baselines = fitted()
+    with pytest.raises(VocabularyError, match="'additive' has no effect for 'G0\\+G11'"):
+        baselines["additive"].sample("G0+G11", 5, np.random.default_rng(0))
+
+
+def test_sampled_anndata_can_be_read_as_perturbation_data_and_repeats_with_the_seed():
+    data, _, baselines = fitted()
+    first, again, other = (
+        sample_anndata(baselines["strong"], ["G0+G2", "G1"], 30, data.genes, seed)
+        for seed in (0, 0, 1)
+    )
+    assert (first.X != again.X).nnz == 0
+    assert (first.X != other.X).nnz > 0
+    assert list(first.obs["perturbation"].value_counts()) == [30, 30]
+    assert list(first.var_names) == GENES
+    assert np.all(first.obs["total_counts"] >= first.X.sum(axis=1).A1)
+
+
+def test_controls_alone_leave_no_change_only():
+    _, _, baselines = fitted(["control"])
+    assert tuple(baselines) == ("no change",)
+    assert not baselines["no change"].predict(["G0"]).any()
+
+
+def test_learned_factors_without_a_measured_double_say_that_they_are_not_fitted():
+    _, _, baselines = fitted(["control", "G0", "G1", "G2+G3"])
+    unfitted = {name for name, baseline in baselines.items() if not baseline.fitted}
+    assert {"scaled additive", "strong"} <= unfitted
+    assert all("not fitted" in baselines[name].notes[0] for name in unfitted)
+
+
+def test_validation_cells_choose_settings_and_train_nothing():
+    data, target, _ = fitted()
+    other = screen(["control", "G0+G2", "G1+G2"], seed=3)
+    other = other.subset(~other.is_control)
+    with_validation = fit_baselines(data, other, target=target)
+    for plain, chosen in zip(fit_baselines(data, target=target), with_validation, strict=True):
+        np.testing.assert_allclose(plain.predict(["G1+G2"]), chosen.predict(["G1+G2"]))
+
+
+def test_effect_table_without_rows_leaves_no_change():
+    assert len(fit_effect_baselines(EffectTable((), np.zeros((0, 3))))) == 1
