@@ -1,0 +1,217 @@
+"""A predicted and an observed AnnData, validated once and brought to common terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.core.errors import DataError
+from gpjepa.core.random import numpy_stream
+from gpjepa.data.labels import CONTROL_NAMES, members_of
+from gpjepa.data.perturbseq import PerturbSeq, read
+from gpjepa.data.roles import LIBRARY_COLUMNS, PERTURBATION_COLUMNS
+from gpjepa.evaluation.population import Population
+from gpjepa.evaluation.prediction import Prediction, read_prediction
+from gpjepa.evaluation.pseudobulk import median_library
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+CONTROL_MEAN = 0.1  # counts a cell: what a gene must reach among controls to be scored
+FEWEST_GENES = 2
+COPY = "the predicted cells are the observed ones: a copy, referred to the truth's own control"
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationPair:
+    """Predicted and observed perturbed cells with the same genes, labels and denominator.
+
+    `gated` [G] marks the scored genes: mean count of at least .1 in control cells, target genes
+    of the whole panel of perturbations left out. Predictions are referred to
+    `prediction_control`, the truth to `truth_control`: different real control cells, so that
+    their noise is not shared. `spoiled` names perturbations whose prediction holds a NaN.
+    """
+
+    genes: np.ndarray
+    gated: np.ndarray
+    target: float
+    has_rest: bool
+    perturbations: tuple[str, ...]
+    predicted: Population
+    observed: Population
+    prediction_control: Population
+    truth_control: Population
+    train: PerturbSeq | None
+    spoiled: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def make_pair(
+    predicted: AnnData,
+    observed: AnnData,
+    train: AnnData | None = None,
+    *,
+    seed: int = 0,
+    target: float | None = None,
+) -> EvaluationPair:
+    """Validate and align the two sides; `target` None is the median control library.
+
+    Raises:
+        DataError: values that are no counts, genes or perturbations that differ, no control
+            cells, or fewer than two genes that can be scored.
+    """
+    truth = read(observed, announce=False)
+    training = None if train is None else _read_train(train, truth)
+    known = {*truth.members, *(training.members if training else ())}
+    roles = truth.roles
+    guess = read_prediction(
+        predicted,
+        tuple(dict.fromkeys((roles.perturbation, *PERTURBATION_COLUMNS))),
+        tuple(dict.fromkeys(([roles.library] if roles.library else []) + [*LIBRARY_COLUMNS])),
+        {*CONTROL_NAMES, roles.control},
+        known,
+    )
+    guess = _in_order_of(guess, truth.genes)
+    guess, truth, training, notes = _one_denominator(guess, truth, training)
+    cells = _population(truth)
+    perturbed = guess.cells.perturbed
+    if perturbed.n_cells < guess.cells.n_cells:
+        notes += ("predicted control cells are not used: both sides have real controls",)
+    perturbations = _same_perturbations(perturbed.perturbations, cells.perturbations)
+    first, second, more = _control_halves(cells.controls, training, seed)
+    copied = _is_copy(perturbed, cells.perturbed)
+    if copied:
+        first, more = second, (*more, COPY)
+    gate = _population(training).controls if training else cells.controls
+    panel = (*perturbations, *(training.perturbations if training else ()))
+    return EvaluationPair(
+        genes=truth.genes,
+        gated=_gate(gate, truth.genes, panel),
+        target=float(target) if target is not None else median_library(gate.library),
+        has_rest=truth.has_rest,
+        perturbations=perturbations,
+        predicted=perturbed,
+        observed=cells.perturbed,
+        prediction_control=first,
+        truth_control=second,
+        train=training,
+        spoiled=guess.spoiled & frozenset(perturbations),
+        notes=(*notes, *more),
+    )
+
+
+def _read_train(train: AnnData, truth: PerturbSeq) -> PerturbSeq:
+    training = read(train, announce=False)
+    _same_genes(training.genes, truth.genes, "training")
+    return training.select_genes(list(truth.genes))
+
+
+def _population(data: PerturbSeq) -> Population:
+    return Population(data.counts, np.asarray(data.library, dtype=np.float64), data.labels)
+
+
+def _in_order_of(guess: Prediction, genes: np.ndarray) -> Prediction:
+    _same_genes(guess.genes, genes, "predicted")
+    position = {gene: index for index, gene in enumerate(guess.genes)}
+    order = np.array([position[gene] for gene in genes], dtype=np.int64)
+    if np.array_equal(order, np.arange(order.size)):
+        return guess
+    cells = replace(guess.cells, counts=guess.cells.counts[:, order].sorted_indices())
+    return replace(guess, cells=cells, genes=genes)
+
+
+def _same_genes(found: Sequence[str], expected: Sequence[str], side: str) -> None:
+    extra, lacking = sorted({*found} - {*expected}), sorted({*expected} - {*found})
+    if extra or lacking:
+        raise DataError(
+            f"genes of the {side} and the observed cells differ: {_listed(lacking)} only observed, "
+            f"{_listed(extra)} only {side}; expected the same genes, in any order; subset both "
+            "to the genes they share"
+        )
+
+
+def _same_perturbations(predicted: Sequence[str], observed: Sequence[str]) -> tuple[str, ...]:
+    extra, lacking = sorted({*predicted} - {*observed}), sorted({*observed} - {*predicted})
+    if extra or lacking:
+        raise DataError(
+            f"perturbations of the two sides differ: {_listed(lacking)} without prediction, "
+            f"{_listed(extra)} predicted but not observed; expected the same ones; predict the "
+            "missing ones or remove the cells of the others"
+        )
+    if not observed:
+        raise DataError(
+            "found 0 perturbations in the observed cells; expected perturbed cells beside the "
+            "control; check the perturbation column"
+        )
+    return tuple(observed)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    if not names:
+        return "none"
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _one_denominator(
+    guess: Prediction, truth: PerturbSeq, training: PerturbSeq | None
+) -> tuple[Prediction, PerturbSeq, PerturbSeq | None, tuple[str, ...]]:
+    """Give all sides the cell's total as library if all have one, else the panel sum."""
+    rest = [guess.totals is not None, truth.has_rest] + ([training.has_rest] if training else [])
+    if all(rest):
+        assert guess.totals is not None
+        cells = replace(guess.cells, library=guess.totals)
+        return replace(guess, cells=cells), truth, training, ()
+    notes = ()
+    if any(rest):
+        notes = ("not every side has cell totals: the library is the panel sum on all sides",)
+    return guess, _panel_library(truth), _panel_library(training) if training else None, notes
+
+
+def _panel_library(data: PerturbSeq) -> PerturbSeq:
+    panel = np.asarray(data.counts.sum(axis=1), dtype=np.float64).ravel()
+    return replace(data, library=panel, has_rest=False) if data.has_rest else data
+
+
+def _control_halves(
+    controls: Population, training: PerturbSeq | None, seed: int
+) -> tuple[Population, Population, tuple[str, ...]]:
+    """Return the control cells of the prediction and of the truth, and what to say of them."""
+    if training is not None:
+        return _population(training).controls, controls, ()
+    if controls.n_cells < 2:
+        return controls, controls, ("one control cell: shared by both sides, scores are inflated",)
+    order = numpy_stream(seed, "control halves").permutation(controls.n_cells)
+    middle = controls.n_cells // 2
+    halves = (np.sort(order[:middle]), np.sort(order[middle:]))
+    note = "no training cells given: the observed controls are split into halves, one for each side"
+    return controls.take(halves[0]), controls.take(halves[1]), (note,)
+
+
+def _is_copy(predicted: Population, observed: Population) -> bool:
+    """Tell whether the predicted cells are, cell by cell, the observed ones."""
+    if predicted.n_cells != observed.n_cells or predicted.counts.nnz != observed.counts.nnz:
+        return False
+    same = np.array_equal(predicted.labels, observed.labels)
+    return same and bool((predicted.counts != observed.counts).nnz == 0)
+
+
+def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str]) -> np.ndarray:
+    if controls.n_cells == 0:
+        raise DataError(
+            "found 0 control cells; expected unperturbed cells to measure effects from; name the "
+            "control label or add the cells"
+        )
+    targets = {member for label in perturbations for member in members_of(label)}
+    means = np.asarray(controls.counts.mean(axis=0)).ravel()
+    gated = (means >= CONTROL_MEAN) & ~np.isin(genes.astype(str), sorted(targets))
+    if gated.sum() < FEWEST_GENES:
+        raise DataError(
+            f"{int(gated.sum())} of {genes.size} genes have a mean count of {CONTROL_MEAN} in the "
+            f"control cells and are no target; expected at least {FEWEST_GENES}; give more genes "
+            "or deeper cells"
+        )
+    return gated

@@ -1,0 +1,37 @@
+"""Populations keep counts, libraries and labels together."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from gpjepa.evaluation.population import Population
+
+CELLS = Population(
+    sparse.csr_matrix(np.arange(12, dtype=np.float32).reshape(6, 2)),
+    np.arange(6.0),
+    np.array(["B", "control", "A", "B", "control", "A+B"], dtype=object),
+)
+
+
+def test_cells_of_a_label_come_with_their_counts_and_libraries() -> None:
+    found = CELLS.of("B")
+    np.testing.assert_array_equal(found.counts.toarray(), [[0, 1], [6, 7]])
+    np.testing.assert_array_equal(found.library, [0, 3])
+    assert CELLS.of("nobody").n_cells == 0
+
+
+def test_controls_and_perturbed_cells_share_no_cell_and_leave_none() -> None:
+    assert CELLS.perturbations == ("A", "A+B", "B")
+    np.testing.assert_array_equal(CELLS.controls.library, [1, 4])
+    np.testing.assert_array_equal(CELLS.perturbed.library, [0, 2, 3, 5])
+
+
+def test_codes_index_the_asked_labels_and_leave_others_out() -> None:
+    np.testing.assert_array_equal(CELLS.codes(("A+B", "B")), [1, -1, -1, 1, -1, 0])
+
+
+def test_selecting_genes_leaves_the_library_alone() -> None:
+    found = CELLS.genes(np.array([False, True]))
+    np.testing.assert_array_equal(found.counts.toarray().ravel(), [1, 3, 5, 7, 9, 11])
+    np.testing.assert_array_equal(found.library, CELLS.library)
