@@ -149,8 +149,8 @@ class PerturbSeq:
         for names in (self.genes, self.cells, self.labels):
             digest.update("\0".join(map(str, names)).encode() + b"\1")
         for part in (self.counts.indptr, self.counts.indices):
-            digest.update(np.ascontiguousarray(part, dtype="<i8"))
-        digest.update(np.ascontiguousarray(self.counts.data, dtype="<f4"))
+            digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
+        digest.update(np.ascontiguousarray(self.counts.data, dtype="<f4").tobytes())
         return digest.hexdigest()
 
     def to_anndata(self) -> AnnData:
