@@ -1,0 +1,31 @@
+"""`gpjepa check`: what a data file holds and what can be measured in it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gpjepa.cli.options import Common, Roles, Source
+from gpjepa.cli.output import print_json, print_note, print_table
+
+
+def check(
+    data: Source,
+    roles: Roles,
+    common: Common,
+    split: Annotated[
+        str | None, typer.Option(metavar="SCHEME", help="Look at this split for leaks too.")
+    ] = None,
+) -> None:
+    """Show roles, problems and, per perturbation, cells, effect size and split-half ceiling."""
+    from gpjepa.api.workflow import check_file
+
+    found = check_file(str(data), roles.role_options(), split, common.run_options())
+    if common.json:
+        print_json(found)
+        return
+    for line in (*found["roles"], *(f"problem: {problem}" for problem in found["problems"])):
+        print_note(line, common.quiet)
+    if found["table"]:
+        print_table(found["table"], list(found["table"][0]))

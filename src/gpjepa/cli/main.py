@@ -1,0 +1,135 @@
+"""The entry point: builds the command, runs it, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+import typer
+
+from gpjepa.cli import (
+    check,
+    data,
+    demo,
+    doctor,
+    embed,
+    evaluate,
+    info,
+    predict,
+    pretrain,
+    report,
+    train,
+)
+from gpjepa.cli.expand import expand
+from gpjepa.cli.output import print_json
+from gpjepa.core.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    GPJEPAError,
+    VocabularyError,
+)
+
+FAILED, USAGE, BAD_DATA, BAD_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+def build() -> typer.Typer:
+    """Return the command with all its verbs."""
+    app = typer.Typer(
+        name="gpjepa",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Generative models of single-cell perturbation response.",
+    )
+    app.callback()(_root)
+    verbs = (demo.demo, check.check, pretrain.pretrain, train.train, embed.embed)
+    for verb in (*verbs, predict.predict, evaluate.evaluate, report.report, info.info):
+        app.command(verb.__name__)(expand(verb))
+    app.command("doctor")(expand(doctor.doctor))
+    app.add_typer(data.build(), name="data")
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"gpjepa {version('gpjepa')}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Generative models of single-cell perturbation response."""
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that stands for an error."""
+    match error:
+        case KeyboardInterrupt() | typer.Abort():
+            return INTERRUPTED
+        case ConfigError():
+            return USAGE
+        case DataError():
+            return BAD_DATA
+        case CheckpointError() | VocabularyError():
+            return BAD_MODEL
+        case _ if _usage_message(error) is not None:
+            return USAGE
+        case _:
+            return FAILED
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with `arguments` and return its exit code; errors are printed."""
+    debug = os.environ.get("GPJEPA_DEBUG") == "1"
+    if not debug:
+        warnings.simplefilter("ignore")
+    try:
+        result = build()(
+            args=list(arguments) or ["--help"], prog_name="gpjepa", standalone_mode=False
+        )
+        if result == INTERRUPTED:
+            raise KeyboardInterrupt
+        return result if isinstance(result, int) else 0
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        _print_error(error, as_json="--json" in arguments)
+        return exit_code(error)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _usage_message(error: BaseException) -> str | None:
+    """Return the message of an error of the command line's parser; None for other errors."""
+    word = getattr(error, "format_message", None)
+    return str(word()) if callable(word) else None
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted"
+    if isinstance(error, GPJEPAError):
+        return str(error)
+    usage = _usage_message(error)
+    if usage is not None:
+        return usage
+    return f"{type(error).__name__}: {error} (GPJEPA_DEBUG=1 shows where)"
+
+
+def _print_error(error: BaseException, as_json: bool) -> None:
+    message = " ".join(_message(error).split())
+    print(f"error: {message}", file=sys.stderr)
+    if as_json:
+        print_json({"error": {"type": type(error).__name__, "message": message}})

@@ -1,0 +1,119 @@
+"""Options that several verbs share, each defined once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from gpjepa.api.workflow import RoleOptions, RunOptions
+    from gpjepa.core.config import Config
+
+_EVERYWHERE = "Everywhere"
+_ROLES = "Roles (detected and printed when not given)"
+
+Source = Annotated[Path, typer.Argument(metavar="DATA", help="An h5ad or zarr file of raw counts.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory made by train.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change one setting; repeatable."),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings to start from.")
+]
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every verb takes."""
+
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON document on stdout.", rich_help_panel=_EVERYWHERE),
+    ] = False
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of all draws.", rich_help_panel=_EVERYWHERE)
+    ] = 0
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where tensors live.", rich_help_panel=_EVERYWHERE),
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="CPU threads to use.", rich_help_panel=_EVERYWHERE),
+    ] = None
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="No progress, no notes.", rich_help_panel=_EVERYWHERE),
+    ] = False
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Overwrite the output.", rich_help_panel=_EVERYWHERE),
+    ] = False
+
+    def run_options(self) -> RunOptions:
+        """Return the options in the form of the API; progress is drawn on a terminal only."""
+        from gpjepa.api.workflow import RunOptions
+
+        return RunOptions(
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            force=self.force,
+            progress=sys.stderr.isatty() and not self.quiet,
+        )
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns and labels of a data file mean what."""
+
+    perturbation: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="obs column of labels.", rich_help_panel=_ROLES),
+    ] = None
+    control: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Label of control cells.", rich_help_panel=_ROLES),
+    ] = None
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Layer of raw counts.", rich_help_panel=_ROLES),
+    ] = None
+    library: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="obs column of total counts.", rich_help_panel=_ROLES),
+    ] = None
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="obs column of batches.", rich_help_panel=_ROLES),
+    ] = None
+    cell_type: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="obs column of cell types.", rich_help_panel=_ROLES),
+    ] = None
+    dose: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="obs column of doses.", rich_help_panel=_ROLES),
+    ] = None
+
+    def role_options(self) -> RoleOptions:
+        """Return the roles in the form of the API."""
+        from gpjepa.api.workflow import RoleOptions
+
+        return RoleOptions(**asdict(self))
+
+
+def read_config(file: Path | None, settings: list[str] | None) -> Config:
+    """Return the configuration of `file`, or the default one, with `settings` applied.
+
+    Raises `ConfigError` for an unknown key or a value out of range.
+    """
+    from gpjepa.core.config import Config
+
+    base = Config() if file is None else Config.from_toml(file)
+    return base.override(settings or [])

@@ -1,0 +1,43 @@
+"""`gpjepa pretrain`: Stage A on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpjepa.cli.options import Common, ConfigFile, Roles, Settings, Source, read_config
+from gpjepa.cli.output import print_json, print_summary
+from gpjepa.cli.signals import interruptible
+
+
+def pretrain(
+    data: Source,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
+    roles: Roles,
+    common: Common,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="SCHEME", help="Leave the test cells of this split out."),
+    ] = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+) -> None:
+    """Train the cell encoder on cells without using their labels."""
+    from gpjepa.api.workflow import pretrain_run
+
+    chosen = read_config(config, settings)
+    with interruptible():
+        summary = pretrain_run(
+            str(data),
+            out,
+            roles=roles.role_options(),
+            split=split,
+            config=chosen,
+            options=common.run_options(),
+        )
+    if common.json:
+        print_json(summary)
+    else:
+        print_summary(summary)

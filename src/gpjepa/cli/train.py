@@ -1,0 +1,62 @@
+"""`gpjepa train`: the whole model on a data file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpjepa.cli.options import Common, ConfigFile, Roles, Settings, Source, read_config
+from gpjepa.cli.output import print_json, print_summary
+from gpjepa.cli.signals import interruptible
+
+
+def train(
+    data: Source,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
+    roles: Roles,
+    common: Common,
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="SCHEME",
+            help="unseen-perturbation, unseen-combination, unseen-context, gears, cells, none, "
+            "an obs column or FILE.json.",
+        ),
+    ] = "unseen-perturbation",
+    context_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The context that unseen-context holds out."),
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="KIND", help="Generative head: variational.")
+    ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Start from the encoder of this run.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    config: ConfigFile = None,
+    settings: Settings = None,
+) -> None:
+    """Train a model, Stage A first unless an encoder is given."""
+    from gpjepa.api.workflow import train_run
+
+    heads = [] if head is None else [f"head.kind={head}"]
+    chosen = read_config(config, [*(settings or []), *heads])
+    with interruptible():
+        summary = train_run(
+            str(data),
+            out,
+            roles=roles.role_options(),
+            split=split,
+            context_column=context_column,
+            config=chosen,
+            encoder=encoder,
+            resume=resume,
+            options=common.run_options(),
+        )
+    if common.json:
+        print_json(summary)
+    else:
+        print_summary(summary)
