@@ -29,7 +29,7 @@ def list_datasets(common: Common) -> None:
     if common.json:
         print_json(rows)
     else:
-        print_table(rows, ["name", "n_obs", "n_vars", "publication", "licence", "title"])
+        print_table(rows, ["name", "n_obs", "n_vars", "title", "licence"])
 
 
 def export(

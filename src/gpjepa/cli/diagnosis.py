@@ -20,7 +20,11 @@ class Finding:
     name: str
     ok: bool
     found: str
-    do: str = ""
+    do: str = ""  # empty where nothing is wrong
+
+
+def _finding(name: str, ok: bool, found: str, remedy: str) -> Finding:
+    return Finding(name, ok, found, "" if ok else remedy)
 
 
 def diagnose(device: str, threads: int | None) -> tuple[Finding, ...]:
@@ -37,7 +41,7 @@ def diagnose(device: str, threads: int | None) -> tuple[Finding, ...]:
 
 def _python() -> Finding:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    return Finding("python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer")
+    return _finding("python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer")
 
 
 def _packages() -> list[Finding]:
@@ -74,7 +78,7 @@ def _threads(wanted: int | None) -> Finding:
     cores = os.cpu_count() or 1
     used = wanted or torch.get_num_threads()
     advice = f"pass --threads {cores} at most: more threads than cores slow training down"
-    return Finding("threads", used <= cores, f"{used} of {cores} cores", advice)
+    return _finding("threads", used <= cores, f"{used} of {cores} cores", advice)
 
 
 def _device(device: str) -> Finding:
@@ -82,7 +86,7 @@ def _device(device: str) -> Finding:
 
     if not torch.cuda.is_available():
         advice = "install a CUDA build of torch, or use --device cpu"
-        return Finding("device", device != "cuda", "cpu (no CUDA device)", advice)
+        return _finding("device", device != "cuda", "cpu (no CUDA device)", advice)
     if device == "cpu":
         return Finding("device", True, "cpu")
     return Finding("device", True, f"cuda ({torch.cuda.get_device_name()})")
@@ -110,4 +114,4 @@ def _embedded_data() -> Finding:
         except DataError:
             damaged.append(file)
     found = f"damaged: {', '.join(damaged)}" if damaged else f"{len(files)} files intact"
-    return Finding("embedded data", not damaged, found, "install gpjepa again")
+    return _finding("embedded data", not damaged, found, "install gpjepa again")

@@ -16,7 +16,9 @@ def expand(function: Callable[..., None]) -> Callable[..., None]:
     """
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
-    groups = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    groups: dict[str, type[Any]] = {
+        name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
+    }
 
     @functools.wraps(function)
     def flat(**values: Any) -> None:
@@ -37,7 +39,7 @@ def expand(function: Callable[..., None]) -> Callable[..., None]:
     return flat
 
 
-def _parameters_of(group: type) -> list[inspect.Parameter]:
+def _parameters_of(group: type[Any]) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
