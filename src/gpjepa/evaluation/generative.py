@@ -1,0 +1,132 @@
+"""The generative axis: how like the observed cells the predicted population is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from gpjepa.evaluation.distances import (
+    count_distances,
+    energy_distance,
+    mmd,
+    pairwise_distances,
+)
+from gpjepa.evaluation.equalise import depth_shares, equal_cells, log_normalise, thin
+from gpjepa.evaluation.metric import Metric
+
+WORST = float(np.finfo(np.float32).max)
+CORRELATED_GENES = 200  # the most expressed in control, on which correlations are compared
+RESPONDS = 3.0  # times the replicate's energy distance that the control's must exceed
+
+GENERATIVE_METRICS = (
+    Metric(
+        "energy_distance", 0.0, WORST, "lower", "unsquared energy distance, log1p normalised counts"
+    ),
+    Metric("mmd", 0.0, float(np.sqrt(2)), "lower", "maximum mean discrepancy, median bandwidth"),
+    Metric("wasserstein", 0.0, WORST, "lower", "1-Wasserstein of log1p counts, mean over genes"),
+    Metric("log_variance_ratio", 0.0, WORST, "lower", "median over genes of |log variance ratio|"),
+    Metric("zero_fraction_error", 0.0, 1.0, "lower", "mean over genes of |difference of zeros|"),
+    Metric("correlation_agreement", 1.0, -1.0, "higher", "Pearson r of gene-gene correlations"),
+    Metric("pit_distance", 0.0, 1.0, "lower", "Kolmogorov distance of the PIT, mean over genes"),
+)
+
+
+def score_population(
+    predicted: sparse.csr_matrix,
+    predicted_library: np.ndarray,
+    observed: sparse.csr_matrix,
+    observed_library: np.ndarray,
+    control: sparse.csr_matrix,
+    control_library: np.ndarray,
+    target: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return the values of `GENERATIVE_METRICS` for one perturbation, float64 [M].
+
+    Columns are the gated genes. Both sides get as many cells (the larger is subsampled) and the
+    same mean library (the deeper is thinned), so that neither number of cells nor depth counts.
+    Distances between cells are taken on log1p(target · counts / library), everything else on
+    counts. `control` only says which genes are expressed most. NaN with fewer than two cells.
+    """
+    rows, columns = equal_cells(predicted, observed, rng)
+    if len(rows) < 2:
+        return np.full(len(GENERATIVE_METRICS), np.nan)
+    first_library = np.asarray(predicted_library, dtype=np.float64)[rows]
+    second_library = np.asarray(observed_library, dtype=np.float64)[columns]
+    shares = depth_shares(first_library, second_library)
+    first = thin(predicted[rows].toarray(), shares[0], rng)
+    second = thin(observed[columns].toarray(), shares[1], rng)
+    cells = np.vstack(
+        [
+            log_normalise(first, shares[0] * first_library, target),
+            log_normalise(second, shares[1] * second_library, target),
+        ]
+    )
+    distance = pairwise_distances(cells)
+    kolmogorov, wasserstein = count_distances(first, second)
+    rate = np.asarray(control.sum(axis=0)).ravel() / max(float(np.sum(control_library)), 1.0)
+    leading = np.sort(np.argsort(-rate, kind="stable")[:CORRELATED_GENES])
+    count = len(rows)
+    return np.array(
+        [
+            energy_distance(distance, count),
+            mmd(distance, count),
+            wasserstein.mean(),
+            float(np.median(np.abs(log_variance_ratio(first, second)))),
+            zero_fraction_error(first, second),
+            correlation_agreement(cells[:count, leading], cells[count:, leading]),
+            kolmogorov.mean(),
+        ]
+    )
+
+
+def log_variance_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Return log(predicted variance / observed variance) per gene, counts [cells, G].
+
+    A variance below that of a single count in one cell is raised to it (1/n), so a silent gene
+    has a finite ratio.
+    """
+    variances = []
+    for side in (predicted, observed):
+        values = np.asarray(side, dtype=np.float64)
+        variances.append(np.maximum(values.var(axis=0, ddof=1), 1.0 / len(values)))
+    return np.log(variances[0] / variances[1])
+
+
+def zero_fraction_error(predicted: np.ndarray, observed: np.ndarray) -> float:
+    """Return the mean over genes of the absolute difference of the shares of zeros."""
+    return float(np.abs((predicted == 0).mean(axis=0) - (observed == 0).mean(axis=0)).mean())
+
+
+def correlation_agreement(predicted: np.ndarray, observed: np.ndarray) -> float:
+    """Return the Pearson correlation of the gene-gene correlations of both sides.
+
+    Genes that vary on neither side are left out, a gene that is constant on one side correlates
+    0 with every other there; 0 with fewer than three genes or when one side has no correlation.
+    """
+    varies = (np.ptp(predicted, axis=0) > 0) | (np.ptp(observed, axis=0) > 0)
+    if varies.sum() < 3:
+        return 0.0
+    upper = np.triu_indices(int(varies.sum()), 1)
+    first, second = (_correlations(side[:, varies])[upper] for side in (predicted, observed))
+    first, second = first - first.mean(), second - second.mean()
+    scale = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / scale if scale > 0 else 0.0
+
+
+def _correlations(cells: np.ndarray) -> np.ndarray:
+    """Return the correlation matrix of the columns, 0 for constant ones."""
+    centred = cells - cells.mean(axis=0, dtype=np.float64)
+    length = np.sqrt((centred * centred).sum(axis=0))
+    unit = centred / np.where(length > 0, length, 1.0)
+    return unit.T @ unit
+
+
+def responders(control: np.ndarray, replicate: np.ndarray) -> np.ndarray:
+    """Return which perturbations respond [P], from energy distances to the observed cells.
+
+    Those whose control cells are more than `RESPONDS` times as far as a replicate; a NaN does
+    not respond.
+    """
+    with np.errstate(invalid="ignore"):
+        return np.asarray(control) > RESPONDS * np.asarray(replicate)
