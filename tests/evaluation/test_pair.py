@@ -120,10 +120,13 @@ def test_target_is_the_median_library_of_the_training_controls_unless_given(
     assert make_pair(oracle, observed, train, target=1e4).target == 1e4
 
 
-def test_a_copy_of_the_truth_is_recognised(observed: anndata.AnnData, train: anndata.AnnData) -> None:
+def test_a_copy_of_the_truth_is_recognised(
+    observed: anndata.AnnData, train: anndata.AnnData
+) -> None:
     pair = make_pair(observed, observed, train)
     assert COPY in pair.notes
     assert pair.prediction_control is pair.truth_control
+    assert pair.controls.n_cells == 300
 
 
 def test_without_control_cells_or_scorable_genes_the_pair_is_refused(

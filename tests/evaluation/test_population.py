@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from gpjepa.evaluation.population import Population
+from gpjepa.evaluation.population import Population, pooled
 
 CELLS = Population(
     sparse.csr_matrix(np.arange(12, dtype=np.float32).reshape(6, 2)),
@@ -35,3 +35,10 @@ def test_selecting_genes_leaves_the_library_alone() -> None:
     found = CELLS.genes(np.array([False, True]))
     np.testing.assert_array_equal(found.counts.toarray().ravel(), [1, 3, 5, 7, 9, 11])
     np.testing.assert_array_equal(found.library, CELLS.library)
+
+
+def test_pooling_keeps_every_cell_of_both() -> None:
+    both = pooled(CELLS.of("A"), CELLS.controls)
+    assert both.labels.tolist() == ["A", "control", "control"]
+    np.testing.assert_array_equal(both.counts.toarray(), [[4, 5], [2, 3], [8, 9]])
+    np.testing.assert_array_equal(both.library, [2, 1, 4])

@@ -16,7 +16,9 @@ from gpjepa.evaluation.pseudobulk import (
 )
 
 
-def _cells(rng: np.random.Generator, cells: int, genes: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+def _cells(
+    rng: np.random.Generator, cells: int, genes: int
+) -> tuple[sparse.csr_matrix, np.ndarray]:
     library = rng.integers(500, 3000, size=cells).astype(float)
     rates = rng.gamma(2.0, 1.0, size=genes)
     rates = rates / rates.sum() * 0.6

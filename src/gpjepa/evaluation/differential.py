@@ -36,9 +36,7 @@ def rank_control(counts: sparse.csr_matrix, library: np.ndarray) -> RankedContro
     return RankedControl(keys, starts, ties, counts.shape[0])
 
 
-def rank_sum(
-    counts: sparse.csr_matrix, library: np.ndarray, control: RankedControl
-) -> np.ndarray:
+def rank_sum(counts: sparse.csr_matrix, library: np.ndarray, control: RankedControl) -> np.ndarray:
     """Return the two-sided p-value of each gene, perturbed cells against control, [G].
 
     Mann–Whitney U in the normal approximation with tie and continuity correction, as

@@ -46,9 +46,7 @@ def norm_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 def normalised_mae(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
     """Return Σ|δ̂−δ| / Σ|δ| per row; best 0, and 1 for a prediction of no change."""
-    return _divide(
-        np.abs(predicted - observed).sum(-1), np.abs(observed).sum(-1), otherwise=np.nan
-    )
+    return _divide(np.abs(predicted - observed).sum(-1), np.abs(observed).sum(-1), otherwise=np.nan)
 
 
 def l2(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -61,9 +59,7 @@ def mse_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
     Source: Roohani et al. 2024 (GEARS), on the 20 most differential genes.
     """
-    return _divide(
-        ((predicted - observed) ** 2).sum(-1), (observed**2).sum(-1), otherwise=np.nan
-    )
+    return _divide(((predicted - observed) ** 2).sum(-1), (observed**2).sum(-1), otherwise=np.nan)
 
 
 def discrimination(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:

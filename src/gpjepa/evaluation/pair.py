@@ -13,7 +13,7 @@ from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import CONTROL_NAMES, members_of
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.data.roles import LIBRARY_COLUMNS, PERTURBATION_COLUMNS
-from gpjepa.evaluation.population import Population
+from gpjepa.evaluation.population import Population, pooled
 from gpjepa.evaluation.prediction import Prediction, read_prediction
 from gpjepa.evaluation.pseudobulk import median_library
 
@@ -32,7 +32,8 @@ class EvaluationPair:
     `gated` [G] marks the scored genes: mean count of at least .1 in control cells, target genes
     of the whole panel of perturbations left out. Predictions are referred to
     `prediction_control`, the truth to `truth_control`: different real control cells, so that
-    their noise is not shared. `spoiled` names perturbations whose prediction holds a NaN.
+    their noise is not shared. `train` holds `prediction_control` and, if given, the training
+    perturbations. `spoiled` names perturbations whose prediction holds a NaN.
     """
 
     genes: np.ndarray
@@ -44,9 +45,19 @@ class EvaluationPair:
     observed: Population
     prediction_control: Population
     truth_control: Population
-    train: PerturbSeq | None
+    train: PerturbSeq
     spoiled: frozenset[str]
     notes: tuple[str, ...]
+
+    @property
+    def has_training(self) -> bool:
+        """Tell whether `train` holds perturbations, not only the control of the prediction."""
+        return bool(self.train.perturbations)
+
+    @property
+    def controls(self) -> Population:
+        """Return all real control cells of both sides, each once."""
+        return pooled(_population(self.train).controls, self.truth_control)
 
 
 def make_pair(
@@ -81,15 +92,17 @@ def make_pair(
     if perturbed.n_cells < guess.cells.n_cells:
         notes += ("predicted control cells are not used: both sides have real controls",)
     perturbations = _same_perturbations(perturbed.perturbations, cells.perturbations)
-    first, second, more = _control_halves(cells.controls, training, seed)
-    copied = _is_copy(perturbed, cells.perturbed)
-    if copied:
+    gate = cells.controls if training is None else _population(training).controls
+    if training is None:
+        training, second, more = _split_control(truth, seed)
+    else:
+        second, more = cells.controls, ()
+    first = _population(training).controls
+    if _is_copy(perturbed, cells.perturbed):
         first, more = second, (*more, COPY)
-    gate = _population(training).controls if training else cells.controls
-    panel = (*perturbations, *(training.perturbations if training else ()))
     return EvaluationPair(
         genes=truth.genes,
-        gated=_gate(gate, truth.genes, panel),
+        gated=_gate(gate, truth.genes, (*perturbations, *training.perturbations)),
         target=float(target) if target is not None else median_library(gate.library),
         has_rest=truth.has_rest,
         perturbations=perturbations,
@@ -176,19 +189,16 @@ def _panel_library(data: PerturbSeq) -> PerturbSeq:
     return replace(data, library=panel, has_rest=False) if data.has_rest else data
 
 
-def _control_halves(
-    controls: Population, training: PerturbSeq | None, seed: int
-) -> tuple[Population, Population, tuple[str, ...]]:
-    """Return the control cells of the prediction and of the truth, and what to say of them."""
-    if training is not None:
-        return _population(training).controls, controls, ()
-    if controls.n_cells < 2:
-        return controls, controls, ("one control cell: shared by both sides, scores are inflated",)
-    order = numpy_stream(seed, "control halves").permutation(controls.n_cells)
-    middle = controls.n_cells // 2
-    halves = (np.sort(order[:middle]), np.sort(order[middle:]))
+def _split_control(truth: PerturbSeq, seed: int) -> tuple[PerturbSeq, Population, tuple[str, ...]]:
+    """Return the control cells of the prediction, those of the truth, and what to say of them."""
+    cells = np.flatnonzero(truth.is_control)
+    if cells.size < 2:
+        note = "one control cell: shared by both sides, which inflates the scores"
+        return truth.subset(cells), _population(truth.subset(cells)), (note,)
+    order = numpy_stream(seed, "control halves").permutation(cells)
+    first, second = (truth.subset(np.sort(half)) for half in np.array_split(order, 2))
     note = "no training cells given: the observed controls are split into halves, one for each side"
-    return controls.take(halves[0]), controls.take(halves[1]), (note,)
+    return first, _population(second), (note,)
 
 
 def _is_copy(predicted: Population, observed: Population) -> bool:

@@ -63,3 +63,12 @@ class Population:
         order = np.argsort(self.labels, kind="stable")
         names, first = np.unique(self.labels[order].astype(str), return_index=True)
         return dict(zip(names.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def pooled(first: Population, second: Population) -> Population:
+    """Return the cells of both populations."""
+    return Population(
+        sparse.csr_matrix(sparse.vstack([first.counts, second.counts], format="csr")),
+        np.concatenate([first.library, second.library]),
+        np.concatenate([first.labels, second.labels]),
+    )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpjepa.core.errors import DataError
-from gpjepa.data.anndata_io import unique_names
 from gpjepa.data.counts import genes_at, raw_counts, to_csr
 from gpjepa.data.labels import CONTROL_NAMES, parse_label
 from gpjepa.data.roles import LIBRARY_COLUMNS, PERTURBATION_COLUMNS
@@ -17,7 +16,6 @@ from gpjepa.evaluation.population import Population
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
 
 
 @dataclass(frozen=True, eq=False)
