@@ -35,10 +35,10 @@ lint: $(INSTALLED) ## style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: lint ## lint and the fast tests
-	$(BIN)/python -m pytest -m "not slow and not browser" -n $(WORKERS) -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not browser" -n $(WORKERS) -q
 
-test-all: lint chromium docs ## every test, the slow and the browser ones too
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+test-all: lint chromium ## every test, the slow and the browser ones too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -q
 
 chromium:
 	@command -v chromium >/dev/null || { \

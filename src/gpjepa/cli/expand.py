@@ -17,7 +17,9 @@ def expand(function: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     groups: dict[str, type[Any]] = {
-        name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint)
     }
 
     @functools.wraps(function)
