@@ -34,7 +34,7 @@ def _absent_labels(split: Split, data: PerturbSeq) -> Iterator[str]:
     for part in ("train", "validation", "test"):
         absent = set(getattr(split, part)) - known
         if absent:
-            yield f"{part}: {_some(absent)} not in the data"
+            yield f"{part}: not in the data: {_some(absent)}"
 
 
 def _repeated_labels(split: Split) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _repeated_labels(split: Split) -> Iterator[str]:
     for first, second in pairs:
         shared = set(getattr(split, first)) & set(getattr(split, second))
         if shared:
-            yield f"{_some(shared)} in {first} and in {second}"
+            yield f"in {first} and in {second}: {_some(shared)}"
 
 
 def _seen_members(split: Split) -> Iterator[str]:
@@ -73,10 +73,10 @@ def _combination(label: str, train: set[str], fitted: set[str]) -> Iterator[str]
         yield f"{label}: a single in the test of unseen-combination"
     missing = members - train
     if missing:
-        yield f"{label}: {_some(missing)} not trained alone"
+        yield f"{label}: not trained alone: {_some(missing)}"
     larger = {other for other in fitted if members < set(members_of(other))}
     if larger:
-        yield f"{label}: contained in {_some(larger)}, which is in training"
+        yield f"{label}: training has {_some(larger)}, which contains it"
 
 
 def _shared_cells(split: Split, data: PerturbSeq) -> Iterator[str]:
@@ -97,7 +97,7 @@ def _controls(split: Split, data: PerturbSeq) -> Iterator[str]:
     controls = data.is_control
     absent = split.truth_controls - set(map(str, data.cells[controls]))
     if absent:
-        yield f"truth controls: {_some(absent)} not control cells of the data"
+        yield f"truth controls: not among the control cells: {_some(absent)}"
     rows = np.flatnonzero(controls)
     columns = [data.batch, data.cell_type]
     strata = strata_of([None if c is None else c[rows] for c in columns], len(rows))
@@ -112,5 +112,4 @@ def _controls(split: Split, data: PerturbSeq) -> Iterator[str]:
 
 def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
-    shown = ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "")
-    return f"{len(ordered)} ({shown}) is" if len(ordered) == 1 else f"{len(ordered)} ({shown}) are"
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")

@@ -39,11 +39,11 @@ def draw_share(
     seed: int,
     purpose: str,
 ) -> NDArray[np.bool_]:
-    """Return a mask that takes floor(share x size) cells of every stratum."""
+    """Return a mask that takes share × size cells of every stratum, rounded, halves down."""
     ranks = name_ranks(names, seed, purpose)
     order = np.lexsort((ranks, strata))
     sizes = np.bincount(strata, minlength=int(strata.max()) + 1 if len(strata) else 1)
     starts = np.cumsum(sizes) - sizes
     position = np.empty(len(names), dtype=np.int64)
     position[order] = np.arange(len(names)) - starts[strata[order]]
-    return np.asarray(position < np.floor(share * sizes + 1e-9)[strata], dtype=bool)
+    return np.asarray(position < np.ceil(share * sizes - 0.5 - 1e-9)[strata], dtype=bool)

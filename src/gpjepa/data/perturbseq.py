@@ -200,6 +200,8 @@ def read(
     labels, remarks = perturbation_labels(
         text_values(adata.obs, chosen.perturbation), cells.cells, chosen
     )
+    if column is not None and not cells.has_rest:
+        remarks.append(f"column {column!r} equals the sum over the genes, so no gene is left out")
     roles = with_sources(chosen, source, column if cells.has_rest else None, remarks)
     data = PerturbSeq(
         counts=cells.counts,
