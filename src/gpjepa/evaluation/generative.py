@@ -48,25 +48,15 @@ def score_population(
     Distances between cells are taken on log1p(target · counts / library), everything else on
     counts. `control` only says which genes are expressed most. NaN with fewer than two cells.
     """
-    rows, columns = equal_cells(predicted, observed, rng)
-    if len(rows) < 2:
+    sides = _equalised(predicted, predicted_library, observed, observed_library, target, rng)
+    if sides is None:
         return np.full(len(GENERATIVE_METRICS), np.nan)
-    first_library = np.asarray(predicted_library, dtype=np.float64)[rows]
-    second_library = np.asarray(observed_library, dtype=np.float64)[columns]
-    shares = depth_shares(first_library, second_library)
-    first = thin(predicted[rows].toarray(), shares[0], rng)
-    second = thin(observed[columns].toarray(), shares[1], rng)
-    cells = np.vstack(
-        [
-            log_normalise(first, shares[0] * first_library, target),
-            log_normalise(second, shares[1] * second_library, target),
-        ]
-    )
+    first, second, cells = sides
+    count = len(first)
     distance = pairwise_distances(cells)
     kolmogorov, wasserstein = count_distances(first, second)
     rate = np.asarray(control.sum(axis=0)).ravel() / max(float(np.sum(control_library)), 1.0)
     leading = np.sort(np.argsort(-rate, kind="stable")[:CORRELATED_GENES])
-    count = len(rows)
     return np.array(
         [
             energy_distance(distance, count),
@@ -78,6 +68,47 @@ def score_population(
             kolmogorov.mean(),
         ]
     )
+
+
+def population_energy(
+    predicted: sparse.csr_matrix,
+    predicted_library: np.ndarray,
+    observed: sparse.csr_matrix,
+    observed_library: np.ndarray,
+    target: float,
+    rng: np.random.Generator,
+) -> float:
+    """Return the energy distance alone, exactly as `score_population` measures it."""
+    sides = _equalised(predicted, predicted_library, observed, observed_library, target, rng)
+    if sides is None:
+        return float("nan")
+    return energy_distance(pairwise_distances(sides[2]), len(sides[0]))
+
+
+def _equalised(
+    predicted: sparse.csr_matrix,
+    predicted_library: np.ndarray,
+    observed: sparse.csr_matrix,
+    observed_library: np.ndarray,
+    target: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return counts of both sides at equal cells and depth, and all cells log-normalised."""
+    rows, columns = equal_cells(predicted, observed, rng)
+    if len(rows) < 2:
+        return None
+    libraries = (
+        np.asarray(predicted_library, dtype=np.float64)[rows],
+        np.asarray(observed_library, dtype=np.float64)[columns],
+    )
+    shares = depth_shares(*libraries)
+    first = thin(predicted[rows].toarray(), shares[0], rng)
+    second = thin(observed[columns].toarray(), shares[1], rng)
+    cells = [
+        log_normalise(counts, share * library, target)
+        for counts, share, library in zip((first, second), shares, libraries, strict=True)
+    ]
+    return first, second, np.vstack(cells)
 
 
 def log_variance_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
