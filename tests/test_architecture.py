@@ -74,8 +74,16 @@ def _mutable(value: ast.expr | None) -> bool:
     return isinstance(value, literals)
 
 
+def _read_only(node: ast.stmt) -> bool:
+    """Tell whether a constant is declared as a type that mypy lets nobody change."""
+    declared = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+    return declared.startswith(("Mapping[", "Sequence[", "Collection["))
+
+
 def _mutable_state(module: ast.Module) -> Iterator[str]:
     for node in module.body:
+        if _read_only(node):
+            continue
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if _mutable(getattr(node, "value", None)) and names != ["__all__"]:

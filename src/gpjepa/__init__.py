@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gpjepa.data import datasets as datasets
     from gpjepa.data.perturbseq import PerturbSeq as PerturbSeq
     from gpjepa.data.perturbseq import read as read
+    from gpjepa.data.simulator import SimulationConfig as SimulationConfig
+    from gpjepa.data.simulator import simulate as simulate
     from gpjepa.evaluation.evaluator import EvaluationReport as EvaluationReport
     from gpjepa.evaluation.evaluator import evaluate as evaluate
 
@@ -36,10 +38,12 @@ __all__ = [
     "GPJEPAError",
     "NumericError",
     "PerturbSeq",
+    "SimulationConfig",
     "VocabularyError",
     "datasets",
     "evaluate",
     "read",
+    "simulate",
 ]
 
 
@@ -52,6 +56,8 @@ def _home(name: str) -> str | None:
             return "gpjepa.core.config"
         case "PerturbSeq" | "read":
             return "gpjepa.data.perturbseq"
+        case "SimulationConfig" | "simulate":
+            return "gpjepa.data.simulator"
         case "EvaluationReport" | "evaluate":
             return "gpjepa.evaluation.evaluator"
         case _:

@@ -77,6 +77,7 @@ def test_help_lists_every_verb_there_is(command: Any) -> None:
         "demo",
         "data",
         "check",
+        "simulate",
         "pretrain",
         "train",
         "embed",

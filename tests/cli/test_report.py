@@ -4,22 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-WHERE = "gpjepa.report.write_report"
+from gpjepa.core.errors import CheckpointError
+
+WHERE = "gpjepa.report.render"
 
 
-def test_the_path_of_the_page_is_printed(command: Any, replace: Any, tmp_path: Path) -> None:
-    target = tmp_path / "r.html"
-    calls = replace(WHERE, target)
-    assert command("report", "run", "--out", target).out == f"{target}\n"
-    assert list(calls[0].values())[:2] == [Path("run"), target]
-    assert json.loads(command("report", "run", "--out", target, "--json").out) == {
-        "report": str(target)
-    }
+def test_the_path_of_the_page_is_printed(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, Path("r.html"))
+    assert command("report", "run", "--out", "r.html").out == "r.html\n"
+    assert calls == [{"run": Path("run"), "out": Path("r.html"), "force": False}]
+    done = command("report", "run", "--out", "r.html", "--json", "--force")
+    assert json.loads(done.out) == {"report": "r.html"}
+    assert calls[1]["force"] is True
 
 
-def test_an_existing_page_is_kept_unless_forced(command: Any, replace: Any, tmp_path: Path) -> None:
-    target = tmp_path / "r.html"
-    target.write_text("mine")
-    calls = replace(WHERE, target)
-    assert (command("report", "run", "--out", target).code, calls) == (2, [])
-    assert command("report", "run", "--out", target, "--force").code == 0
+def test_a_run_that_lacks_an_axis_gets_no_page(command: Any, replace: Any) -> None:
+    replace(WHERE, CheckpointError("axis generative has no score; expected three; evaluate again"))
+    done = command("report", "run", "--out", "r.html")
+    assert (done.code, done.out) == (4, "")
+
+
+def test_a_missing_run_exits_with_4_and_writes_nothing(command: Any, tmp_path: Path) -> None:
+    done = command("report", tmp_path / "no-run", "--out", tmp_path / "r.html")
+    assert done.code == 4, done.err
+    assert list(tmp_path.iterdir()) == []

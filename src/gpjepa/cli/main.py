@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import typer
 
@@ -21,6 +21,7 @@ from gpjepa.cli import (
     predict,
     pretrain,
     report,
+    simulate,
     train,
 )
 from gpjepa.cli.expand import expand
@@ -46,11 +47,22 @@ def build() -> typer.Typer:
         help="Generative models of single-cell perturbation response.",
     )
     app.callback()(_root)
-    verbs = (demo.demo, check.check, pretrain.pretrain, train.train, embed.embed)
-    for verb in (*verbs, predict.predict, evaluate.evaluate, report.report, info.info):
-        app.command(verb.__name__)(expand(verb))
-    app.command("doctor")(expand(doctor.doctor))
+    verbs: tuple[Callable[..., None], ...] = (
+        demo.demo,
+        check.check,
+        simulate.simulate,
+        pretrain.pretrain,
+        train.train,
+        embed.embed,
+        predict.predict,
+        evaluate.evaluate,
+        report.report,
+        info.info,
+        doctor.doctor,
+    )
     app.add_typer(data.build(), name="data")
+    for verb in verbs:
+        app.command(verb.__name__)(expand(verb))
     return app
 
 

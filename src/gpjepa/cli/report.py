@@ -17,10 +17,9 @@ def report(
     common: Common,
 ) -> None:
     """Write the report of an evaluated run as one HTML file."""
-    from gpjepa.core.files import refuse_existing
-    from gpjepa.report import write_report
+    from gpjepa.report import render
 
-    written = write_report(run, refuse_existing(out, common.force))
+    written = render(run, out, common.force)
     if common.json:
         print_json({"report": str(written)})
     else:
