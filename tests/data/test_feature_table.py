@@ -2,6 +2,7 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gpjepa.core.errors import ConfigError, DataError
@@ -89,3 +90,17 @@ def test_a_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="pyarrow is not installed"):
         read_feature_table(tmp_path / "a.parquet")
+
+
+def test_parquet_reads_symbols_from_the_first_column_or_the_index(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"gene": ["KLF1", "MAP3K21"], "x": [1.0, 3.0], "y": [2.0, 4.0]})
+    frame.to_parquet(tmp_path / "column.parquet")
+    frame.set_index("gene").to_parquet(tmp_path / "index.parquet")
+    for name in ("column", "index"):
+        table = read_feature_table(tmp_path / f"{name}.parquet")
+        assert table.names == FEATURES.names
+        np.testing.assert_array_equal(table.values, FEATURES.values)
+    (tmp_path / "bad.parquet").write_text("text", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_feature_table(tmp_path / "bad.parquet")
