@@ -116,7 +116,7 @@ def text_values(obs: DataFrame, column: str) -> NDArray[np.object_]:
     import pandas
 
     values = obs[column]
-    missing = np.asarray(pandas.isna(values), dtype=bool)
+    missing = np.array(pandas.isna(values), dtype=bool)
     texts = np.array([str(value).strip() for value in values], dtype=object)
     missing |= np.isin(np.char.lower(texts.astype(str)), ("", "nan")) if len(texts) else missing
     texts[missing] = None

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpjepa.core.errors import ConfigError, DataError, VocabularyError, unknown
-from gpjepa.core.files import read_json
+from gpjepa.core.errors import ConfigError, DataError, unknown
 from gpjepa.core.random import numpy_stream
 from gpjepa.data import schemes
 from gpjepa.data.audit import audit
 from gpjepa.data.gears_split import gears
-from gpjepa.data.labels import CONTROL, parse_label
 from gpjepa.data.partition import Split, SplitCells, truth_half
 from gpjepa.data.schemes import Draw
+from gpjepa.data.split_sources import (
+    column_draw,
+    document_draw,
+    is_saved,
+    read_document,
+    saved_split,
+)
 
 if TYPE_CHECKING:
     from gpjepa.data.perturbseq import PerturbSeq
@@ -31,14 +36,6 @@ SCHEMES = (
     "cells",
     "none",
 )
-_PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
 
 
 def make_split(
@@ -164,106 +161,12 @@ def _from_elsewhere(data: PerturbSeq, scheme: str, seed: int, rng: np.random.Gen
     """Read parts from a column of obs or a JSON file; refuse any other name."""
     columns = [] if data.obs is None else [str(name) for name in data.obs.columns]
     if scheme in columns:
-        return _bind(data, "column", seed, _from_column(data, scheme, rng))
+        return _bind(data, "column", seed, column_draw(data, scheme, rng))
     path = Path(scheme)
     if path.suffix == ".json" or path.is_file():
-        return _from_file(data, path, seed, rng)
-    raise ConfigError(
-        unknown(
-            "split",
-            scheme,
-            [*SCHEMES, *columns],
-            f"expected one of {', '.join(SCHEMES)}, a column of obs or the path of a JSON file",
-        )
-    )
-
-
-def _from_column(data: PerturbSeq, column: str, rng: np.random.Generator) -> Draw:
-    values = data.covariate(column)
-    parts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
-    for label, value in dict.fromkeys(zip(data.labels, values, strict=True)):
-        if label == CONTROL:
-            continue
-        part = _PART_NAMES.get(str(value).casefold())
-        if part is None:
-            raise DataError(
-                f"column {column!r} holds {value!r}; a split column expects train, validation and "
-                "test; rename its values or use another column"
-            )
-        parts[part].add(label)
-    _refuse_overlap(parts, f"column {column!r}")
-    validation = parts["validation"] or None
-    return schemes.listed(parts["train"], validation, parts["test"], rng)
-
-
-def _from_file(data: PerturbSeq, path: Path, seed: int, rng: np.random.Generator) -> Split:
-    try:
-        document = read_json(path)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"split file {str(path)!r} cannot be read ({error}); expected JSON with lists of "
-            "labels under train, validation and test; check the path and its content"
-        ) from error
-    if not isinstance(document, Mapping) or "test" not in document:
-        raise DataError(
-            f"split file {str(path)!r} has no list 'test'; expected JSON with lists of labels "
-            "under train, validation and test; add them"
-        )
-    parts = _listed_parts(data, document, path)
-    if "truth_controls" in document and "scheme" in document:
-        return _saved(data, Split.from_json(document), path)
-    _refuse_overlap(parts, f"split file {str(path)!r}")
-    train = parts["train"]
-    if "train" not in document:
-        train = set(data.perturbations) - parts["validation"] - parts["test"]
-    validation = parts["validation"] if {"validation", "val"} & set(document) else None
-    return _bind(data, "json", seed, schemes.listed(train, validation, parts["test"], rng))
-
-
-def _listed_parts(data: PerturbSeq, document: Mapping[str, Any], path: Path) -> dict[str, set[str]]:
-    """Return the canonical labels of each part; control may be listed and is left out."""
-    parts: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
-    known = set(data.perturbations)
-    for name, part in _PART_NAMES.items():
-        entries = document.get(name, [])
-        if not isinstance(entries, list):
-            raise DataError(
-                f"split file {str(path)!r} has {type(entries).__name__} under {name!r}; expected "
-                'a list of labels; write it as ["A", "A+B"]'
-            )
-        for text in entries:
-            try:
-                label = parse_label(str(text), known={*known, *data.members})
-            except VocabularyError as error:
-                raise DataError(f"split file {str(path)!r}: {error}") from error
-            if label != CONTROL and label not in known:
-                advice = f"split file {str(path)!r} expects labels of the data; correct it"
-                raise DataError(unknown("perturbation", str(text), sorted(known), advice))
-            parts[part] |= {label} - {CONTROL}
-    return parts
-
-
-def _saved(data: PerturbSeq, split: Split, path: Path) -> Split:
-    """Return a saved split if its control cells are in the data."""
-    controls = set(map(str, data.cells[data.is_control]))
-    absent = split.truth_controls - controls
-    if absent:
-        raise DataError(
-            f"split file {str(path)!r} keeps {len(absent)} control cells that the data do not have "
-            f"(first: {sorted(absent)[0]!r}); expected the data that it was made from; remove its "
-            "'truth_controls' to draw them anew"
-        )
-    return split
-
-
-def _refuse_overlap(parts: Mapping[str, Collection[str]], where: str) -> None:
-    names = list(parts)
-    for index, first in enumerate(names):
-        for second in names[index + 1 :]:
-            shared = sorted(set(parts[first]) & set(parts[second]))
-            if shared:
-                raise DataError(
-                    f"{where} puts {len(shared)} perturbations in {first} and {second} (first: "
-                    f"{shared[0]!r}); expected each in one part only; correct it, or use the "
-                    "schemes 'cells' or 'unseen-context' to divide cells"
-                )
+        document = read_document(path)
+        if is_saved(document):
+            return saved_split(data, document, path)
+        return _bind(data, "json", seed, document_draw(data, document, path, rng))
+    expected = f"expected one of {', '.join(SCHEMES)}, a column of obs or the path of a JSON file"
+    raise ConfigError(unknown("split", scheme, [*SCHEMES, *columns], expected))
