@@ -63,6 +63,15 @@ def test_a_perturbation_with_one_cell_is_reported_without_a_ceiling():
     assert np.isfinite(found.loc["lone", "mean_change"])
 
 
+def test_without_expressed_genes_or_a_second_control_nothing_is_measurable():
+    data = screen({"strong": 3.0})
+    one_control = [*np.flatnonzero(~data.is_control).tolist(), 0]
+    for poor in (data.select_genes(["g0"]), data.subset(np.array(one_control))):
+        found = measurable(poor)
+        assert np.isnan(found["ceiling"]).all()
+        assert not found["measurable"].any()
+
+
 def test_the_table_repeats_with_its_seed():
     data = screen({"strong": 3.0, "none": 1.0})
     pd.testing.assert_frame_equal(measurable(data, seed=3), measurable(data, seed=3))

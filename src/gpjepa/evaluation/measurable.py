@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CONTROL_MEAN = 0.1  # counts a cell that a gene needs among controls
 SPLITS = 20
 INTERVAL = (0.025, 0.975)  # of the splits
+FEWEST_GENES = 2  # without which there is no correlation
 MOST_CELLS = 200  # of a half, for energy distances
 
 
@@ -33,7 +34,8 @@ def measurable(data: PerturbSeq, seed: int = 0, splits: int = SPLITS) -> DataFra
     - effect_size: √⟨δ₁, δ₂⟩ of independent halves, so free of noise (log1p units, L2);
     - mean_change: mean |δ| over genes, noise included;
     - ceiling: Pearson Δ between halves of the cells, each with its own half of the controls, mean
-      over random splits; low and high: the middle 95 % of the splits; NaN for a single cell;
+      over random splits; low and high: the middle 95 % of the splits; NaN for a single cell and
+      with fewer than two genes that count;
     - measurable: low is above 0;
     - energy_ratio: energy distance to control cells over that to a replicate; responds: above 3.
 
@@ -87,6 +89,8 @@ def _halves(
     """Return Pearson Δ between halves [R, P] and the halves' mean inner product [P]."""
     correlations = np.full((splits, len(names)), np.nan)
     products = np.zeros(len(names))
+    if population.counts.shape[1] < FEWEST_GENES:
+        return correlations, np.full(len(names), np.nan)
     halves = replicates(population.perturbed, population.controls, names, target, splits, seed)
     for index, half in enumerate(halves):
         first, second = half.first - half.first_control, half.second - half.second_control
