@@ -63,3 +63,12 @@ def test_without_embeddings_it_is_not_fitted_and_applies_to_nothing():
     assert not fitted.fitted
     assert "not fitted" in fitted.notes[0]
     assert np.isnan(fitted.predict(["A+B"])).all()
+
+
+def test_features_are_used_only_where_they_embed_more_training_perturbations():
+    effects = RNG.normal(size=(10, 40))
+    inside = tuple(str(gene) for gene in GENES[:10])
+    outside = tuple(f"P{index}" for index in range(10))
+    features = GeneFeatures(inside + outside, RNG.normal(size=(20, 3)))
+    for labels, source in ((inside, "own row"), (outside, "features")):
+        assert source in fit_linear(EffectTable(labels, effects, GENES), features).notes[0]

@@ -71,25 +71,22 @@ def fit_linear(table: EffectTable, features: GeneFeatures | None = None) -> Line
     """Fit the linear baseline.
 
     Genes are embedded by PCA of the training pseudobulks (of the effects when the control's
-    profile is not known). Members are embedded by `features`, or by the row of their own gene.
+    profile is not known). Members are embedded by the row of their own gene, or by `features`
+    where that embeds more of the training perturbations.
     """
     profiles = table.effects
     if table.control is not None:
         profiles = np.vstack([table.control, table.effects + table.control])
     genes = gene_embedding(profiles)
+    names = [] if table.genes is None else [str(gene) for gene in table.genes]
+    embedding = dict(zip(names, genes, strict=False))
+    usable, source = _embedded(table, embedding), "the gene's own row"
     if features is not None:
         rows = np.asarray(features.values, dtype=np.float64)
-        embedding = dict(zip(features.names, rows, strict=True))
-        source = "features"
-    else:
-        names = [] if table.genes is None else [str(gene) for gene in table.genes]
-        embedding = dict(zip(names, genes, strict=False))
-        source = "the gene's own row"
-    usable = [
-        index
-        for index, label in enumerate(table.labels)
-        if all(member in embedding for member in members_of(label))
-    ]
+        given = dict(zip(features.names, rows, strict=True))
+        if len(_embedded(table, given)) > len(usable):
+            embedding, source = given, "features"
+            usable = _embedded(table, embedding)
     offset = table.effects.mean(axis=0)
     width = len(next(iter(embedding.values()))) if embedding else genes.shape[1]
     if len(usable) < FEWEST:
@@ -105,3 +102,12 @@ def fit_linear(table: EffectTable, features: GeneFeatures | None = None) -> Line
     weights = genes @ solve(genes, (table.effects[usable] - offset).T, points)
     note = f"members by {source}, {len(usable)} of {len(table.labels)} training perturbations"
     return Linear(embedding, weights, offset, notes=(note,))
+
+
+def _embedded(table: EffectTable, embedding: dict[str, np.ndarray]) -> list[int]:
+    """Return the rows whose members all have an embedding."""
+    return [
+        index
+        for index, label in enumerate(table.labels)
+        if all(member in embedding for member in members_of(label))
+    ]
