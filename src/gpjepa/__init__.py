@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from gpjepa.data.perturbseq import read as read
     from gpjepa.data.simulator import SimulationConfig as SimulationConfig
     from gpjepa.data.simulator import simulate as simulate
-    from gpjepa.evaluation.evaluator import EvaluationReport as EvaluationReport
     from gpjepa.evaluation.evaluator import evaluate as evaluate
+    from gpjepa.evaluation.report import EvaluationReport as EvaluationReport
 
 __all__ = [
     "GPJEPA",
@@ -58,7 +58,9 @@ def _home(name: str) -> str | None:
             return "gpjepa.data.perturbseq"
         case "SimulationConfig" | "simulate":
             return "gpjepa.data.simulator"
-        case "EvaluationReport" | "evaluate":
+        case "EvaluationReport":
+            return "gpjepa.evaluation.report"
+        case "evaluate":
             return "gpjepa.evaluation.evaluator"
         case _:
             return None

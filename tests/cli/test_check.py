@@ -14,23 +14,20 @@ FOUND = {
 }
 
 
-def test_the_table_goes_to_stdout_roles_and_problems_to_stderr(command: Any, replace: Any) -> None:
-    calls = replace(WHERE, FOUND)
+def test_roles_problems_leaks_and_the_table_are_the_answer(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {**FOUND, "leaks": ["'A' trains and tests"]})
     done = command("check", "d.h5ad", "--split", "gears", "--perturbation", "condition")
     assert done.code == 0
     assert (calls[0]["split"], calls[0]["roles"].perturbation) == ("gears", "condition")
+    assert done.err == ""
     assert done.out.splitlines() == [
+        "perturbation: column 'condition'",
+        "problem: 'C' has one cell",
+        "leak: 'A' trains and tests",
         "perturbation  cells  ceiling",
         "A             100    0.91",
         "C             1      -",
     ]
-    assert "column 'condition'" in done.err
-    assert "problem: 'C' has one cell" in done.err
-
-
-def test_quiet_prints_the_table_only(command: Any, replace: Any) -> None:
-    replace(WHERE, FOUND)
-    assert command("check", "d.h5ad", "--quiet").err == ""
 
 
 def test_json_is_valid_although_a_ceiling_is_not_a_number(command: Any, replace: Any) -> None:

@@ -12,14 +12,14 @@ ROW = {"axis": "effect", "metric": "pearson_delta", "model": "gpjepa", "value": 
 
 
 def test_a_run_is_scored_on_its_own_held_out_cells(command: Any, replace: Any) -> None:
-    calls = replace(RUN, {"table": []})
+    calls = replace(RUN, {"headline": [], "notes": []})
     assert command("evaluate", "run", "--out", "dir", "--data", "d.h5ad").code == 0
     (call,) = calls
     assert (call["run"], call["out"], call["data"]) == (Path("run"), Path("dir"), "d.h5ad")
 
 
 def test_anyones_files_are_scored(command: Any, replace: Any) -> None:
-    calls = replace(FILES, {"table": []})
+    calls = replace(FILES, {"headline": "", "notes": []})
     done = command("evaluate", "--predicted", "p.h5ad", "--observed", "o.h5ad", "--train", "t.h5ad")
     assert done.code == 0, done.err
     (call,) = calls
@@ -27,15 +27,23 @@ def test_anyones_files_are_scored(command: Any, replace: Any) -> None:
     assert (call["train"], call["out"]) == (Path("t.h5ad"), None)
 
 
-def test_the_means_are_printed_and_single_perturbations_left_to_the_files(
-    command: Any, replace: Any
-) -> None:
-    rows = [{**ROW, "perturbation": "all"}, {**ROW, "perturbation": "A+B", "value": 0.9876}]
-    replace(RUN, {"table": rows, "out": "run/evaluation"})
-    out = command("evaluate", "run").out
-    assert "pearson_delta  gpjepa  0.5123" in out
-    assert "0.9876" not in out
-    assert "run/evaluation" in out
+def test_the_headline_stands_beside_the_best_baseline(command: Any, replace: Any) -> None:
+    row = {"metric": "slope", "model": 0.51234567, "best_baseline_name": "additive", "won": False}
+    replace(RUN, {"headline": [row], "notes": ["few cells"], "evaluation": "run/evaluation"})
+    done = command("evaluate", "run")
+    assert done.out.splitlines() == [
+        "metric  model   best_baseline_name  won",
+        "slope   0.5123  additive            no",
+        "evaluation  run/evaluation",
+    ]
+    assert done.err == "note: few cells\n"
+
+
+def test_the_first_line_says_which_axes_were_supplied(command: Any, replace: Any) -> None:
+    text = "effect: scored, representation: not supplied, generative: scored"
+    replace(FILES, {"headline": text, "notes": [], "table": []})
+    done = command("evaluate", "--predicted", "p.h5ad", "--observed", "o.h5ad")
+    assert done.out == f"{text}\n"
 
 
 def test_json_holds_every_row_at_full_precision(command: Any, replace: Any) -> None:

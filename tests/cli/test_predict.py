@@ -9,12 +9,14 @@ import pytest
 from gpjepa.core.errors import VocabularyError
 
 WHERE = "gpjepa.api.workflow.predict_file"
+TOLD = {"perturbation": "A+B", "novelty": 0.25, "verdict": "use the model"}
 
 
 def test_every_label_reaches_the_workflow_in_order(command: Any, replace: Any) -> None:
-    calls = replace(WHERE, {"cells": 20})
+    calls = replace(WHERE, {"cells": 20, "perturbations": [TOLD]})
     done = command("predict", "run", "-p", "B+A", "-p", "C", "--cells", "10", "--out", "p.h5ad")
     assert done.code == 0, done.err
+    assert "A+B           0.25     use the model" in done.out
     (call,) = calls
     assert (call["run"], list(call["labels"]), call["cells"]) == (Path("run"), ["B+A", "C"], 10)
     assert (call["out"], call["format"]) == (Path("p.h5ad"), "anndata")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gpjepa.cli.options import Common, Roles, Source
-from gpjepa.cli.output import print_json, print_note, print_table
+from gpjepa.cli.output import print_json, print_table
 
 
 def check(
@@ -25,7 +25,10 @@ def check(
     if common.json:
         print_json(found)
         return
-    for line in (*found["roles"], *(f"problem: {problem}" for problem in found["problems"])):
-        print_note(line, common.quiet)
+    for line in found["roles"]:
+        print(line)
+    for kind in ("problems", "leaks"):
+        for line in found.get(kind, []):
+            print(f"{kind.removesuffix('s')}: {line}")
     if found["table"]:
         print_table(found["table"], list(found["table"][0]))

@@ -19,7 +19,7 @@ def demo(
     ),
 ) -> None:
     """Train, predict, compare and report on embedded real data."""
-    from gpjepa.api.demo import run_demo
+    from gpjepa.report.demo import run_demo
 
     with interruptible():
         summary = run_demo(out, options=common.run_options())

@@ -8,9 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gpjepa.cli.options import Common
-from gpjepa.cli.output import print_json, print_summary, print_table
-
-_COLUMNS = ("axis", "metric", "model", "value", "low", "high", "floor", "ceiling", "skill", "n")
+from gpjepa.cli.output import print_json, print_note, print_summary, print_table
 
 
 def evaluate(
@@ -43,14 +41,18 @@ def evaluate(
         scores = evaluate_files(predicted, observed, train, out, common.run_options())
     else:
         raise typer.BadParameter("give RUN, or both --predicted and --observed")
-    _print(scores, common.json)
+    _print(scores, common)
 
 
-def _print(scores: dict[str, Any], as_json: bool) -> None:
-    if as_json:
+def _print(scores: dict[str, Any], common: Common) -> None:
+    if common.json:
         print_json(scores)
         return
-    means = [row for row in scores.get("table", []) if row.get("perturbation") == "all"]
-    if means:
-        print_table(means, _COLUMNS)
-    print_summary(scores)
+    headline = scores["headline"]
+    if isinstance(headline, str):
+        print(headline)
+    elif headline:
+        print_table(headline, list(headline[0]))
+    for note in scores["notes"]:
+        print_note(f"note: {note}", common.quiet)
+    print_summary({key: scores[key] for key in ("evaluation", "out") if key in scores})

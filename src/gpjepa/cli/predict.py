@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from gpjepa.cli.options import Common, Run
-from gpjepa.cli.output import print_json, print_summary
+from gpjepa.cli.output import print_json, print_summary, print_table
 
 
 def predict(
@@ -33,5 +33,6 @@ def predict(
     summary = predict_file(run, labels, cells, out, format, common.run_options())
     if common.json:
         print_json(summary)
-    else:
-        print_summary(summary)
+        return
+    print_table(summary["perturbations"], ["perturbation", "novelty", "verdict"])
+    print_summary(summary)
