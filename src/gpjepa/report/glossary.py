@@ -1,0 +1,179 @@
+"""What each metric means, in words for a reader who did not choose it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower", "target", "unknown"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A metric's label, its meaning in a sentence and the way in which it improves.
+
+    `best` is the value of a perfect prediction where there is one.
+    """
+
+    label: str
+    meaning: str
+    better: Better
+    best: float | None = None
+
+    @property
+    def arrow(self) -> str:
+        """Return a sign for the direction in which the metric improves."""
+        match self.better:
+            case "higher":
+                return "↑"
+            case "lower":
+                return "↓"
+            case "target":
+                return f"→ {self.best:g}"
+            case "unknown":
+                return ""
+
+    @property
+    def direction(self) -> str:
+        """Return the same in words."""
+        match self.better:
+            case "higher":
+                return "higher is better"
+            case "lower":
+                return "lower is better"
+            case "target":
+                return f"closer to {self.best:g} is better"
+            case "unknown":
+                return "no direction is known"
+
+
+# The start of a metric's name → what it is; what follows in the name is added to the label.
+# The first match counts, so a name stands before its own beginnings.
+TERMS: tuple[tuple[str, Term], ...] = (
+    ("pearson_delta", Term(
+        "Pearson Δ", "Correlation over genes between predicted and observed change from control: "
+        "is the pattern of the effect right, whatever its size?", "higher", 1.0)),
+    ("pearson_perturbed", Term(
+        "Pearson against other perturbations", "As Pearson Δ, but the change is measured from "
+        "the mean of the training perturbations: what is particular to this one? Whatever all "
+        "perturbations share no longer helps.", "higher", 1.0)),
+    ("r2_delta", Term(
+        "R²", "Share of the variation of the observed change from control that the prediction "
+        "explains, size included; negative when predicting nothing would be better.",
+        "higher", 1.0)),
+    ("r2_perturbed", Term(
+        "R² against other perturbations", "As R², but the change is measured from the mean of "
+        "the training perturbations.", "higher", 1.0)),
+    ("slope", Term(
+        "Slope of truth on prediction", "Above 1 the predicted effects are too small, below 1 "
+        "they are too large or noisy.", "target", 1.0)),
+    ("norm_ratio", Term(
+        "Size ratio", "Length of the predicted change divided by the length of the observed "
+        "one. Sampling noise lengthens the observed one.", "target", 1.0)),
+    ("normalised_mae", Term(
+        "Normalised error", "Sum of absolute errors divided by the sum of absolute observed "
+        "changes; predicting no change gives 1.", "lower", 0.0)),
+    ("l2", Term(
+        "L2 distance", "Euclidean distance between the predicted and the observed change, in "
+        "log1p units.", "lower", 0.0)),
+    ("mse_de20_ratio", Term(
+        "Error on the top 20 genes", "Squared error divided by that of predicting no change, on "
+        "the 20 genes that change most.", "lower", 0.0)),
+    ("discrimination", Term(
+        "Discrimination", "Can the perturbation be recognised? Share of the other observed "
+        "perturbations that resemble the prediction less (by cosine) than its own truth does; "
+        "chance is 0.5.", "higher", 1.0)),
+    ("centroid_accuracy", Term(
+        "Centroid accuracy", "Share of the other observed perturbations that lie farther from "
+        "the predicted state than its own truth does; chance is 0.5.", "higher", 1.0)),
+    ("overlap", Term(
+        "Overlap of changed genes", "Share of the genes that change most which are also "
+        "predicted to change most.", "higher", 1.0)),
+    ("direction_agreement", Term(
+        "Direction", "Share of the significantly changed genes that are predicted to change in "
+        "the right direction; chance is 0.5.", "higher", 1.0)),
+    ("de_precision", Term(
+        "Precision of changed genes", "Share of the genes called changed in predicted cells "
+        "that are changed in observed cells (Wilcoxon test, 5 % false discovery).",
+        "higher", 1.0)),
+    ("de_recall", Term(
+        "Recall of changed genes", "Share of the genes changed in observed cells that are "
+        "called changed in predicted cells (Wilcoxon test, 5 % false discovery).",
+        "higher", 1.0)),
+    ("avgbio", Term(
+        "AvgBIO", "How well clusters of the embedding agree with annotated cell types: mean of "
+        "NMI, ARI and the rescaled silhouette.", "higher", 1.0)),
+    ("nmi", Term("NMI", "Information shared by clusters and annotated cell types.",
+                 "higher", 1.0)),
+    ("ari", Term("ARI", "Agreement of clusters with annotated cell types, corrected for "
+                 "chance.", "higher", 1.0)),
+    ("silhouette", Term("Silhouette", "How much nearer a cell lies to its own cell type than "
+                        "to the next one.", "higher", 1.0)),
+    ("knn", Term("Label transfer", "Accuracy of a cell type predicted from the nearest "
+                 "neighbours in the embedding.", "higher", 1.0)),
+    ("neighbourhood_overlap", Term(
+        "Neighbourhood overlap", "Share of a cell's neighbours in expression space that are "
+        "also its neighbours in the embedding.", "higher", 1.0)),
+    ("held_out_similarity", Term(
+        "Held-out similarity", "Similarity of the embeddings of predicted and observed cells of "
+        "a perturbation that was never trained on.", "higher", 1.0)),
+    ("effective_rank", Term(
+        "Effective rank", "Number of directions that the embedding really uses; a collapsed "
+        "embedding uses few.", "higher")),
+    ("min_std", Term("Smallest spread", "Standard deviation of the embedding's least varying "
+                     "dimension; near 0 it has collapsed.", "higher")),
+    ("energy_distance", Term(
+        "Energy distance", "Distance between the population of predicted cells and that of "
+        "observed cells, shape included.", "lower", 0.0)),
+    ("mmd", Term("MMD", "Kernel distance between the populations of predicted and observed "
+                 "cells.", "lower", 0.0)),
+    ("wasserstein", Term(
+        "Wasserstein distance", "How far counts must be moved, gene by gene, to turn predicted "
+        "cells into observed ones.", "lower", 0.0)),
+    ("log_variance_ratio", Term(
+        "Variance error", "Log ratio of predicted to observed variance of the counts, without "
+        "its sign, median over genes: is there as much spread as there should be?",
+        "lower", 0.0)),
+    ("zero_fraction_error", Term(
+        "Zero-fraction error", "Difference between the predicted and the observed share of "
+        "cells without a count, mean over genes.", "lower", 0.0)),
+    ("correlation_agreement", Term(
+        "Gene–gene correlation", "Agreement of the correlations between genes within predicted "
+        "and within observed cells.", "higher", 1.0)),
+    ("pit_distance", Term("PIT distance", "Do observed counts look like draws from the "
+                          "predicted distribution? Kolmogorov distance, mean over genes.",
+                          "lower", 0.0)),
+    ("coverage", Term("Coverage", "Share of the observed effects inside the predicted "
+                      "interval; it should equal the nominal level.", "target")),
+    ("crps", Term("CRPS", "Score of the predicted distribution of the mean effect, in log1p "
+                  "units.", "lower", 0.0)),
+    ("interval_score", Term("Interval score", "Width of the interval plus a penalty for what "
+                            "falls outside, in log1p units.", "lower", 0.0)),
+    ("spread_skill", Term("Spread–skill ratio", "Squared error of the mean effect divided by "
+                          "the variance that was predicted for it.", "target", 1.0)),
+    ("sharpness", Term("Interval width", "Mean width of the intervals, in log1p units; only "
+                       "worth something together with coverage.", "lower", 0.0)),
+    ("spearman_sd_error", Term("Errors foreseen", "Rank correlation over perturbations of the "
+                               "predicted and the actual error.", "higher", 1.0)),
+)  # fmt: skip
+
+
+def describe(metric: str) -> Term:
+    """Return what a metric means; an unknown one keeps its name and has no direction."""
+    name = re.sub(r"[^a-z0-9]+", "_", metric.lower()).strip("_")
+    for start, term in TERMS:
+        if name == start or name.startswith(f"{start}_"):
+            return _specific(term, name.removeprefix(start).strip("_"))
+    return Term(metric.replace("_", " "), "", "unknown")
+
+
+def _specific(term: Term, rest: str) -> Term:
+    """Add the rest of a metric's name to its label; a nominal level becomes the target."""
+    best = term.best
+    if term.better == "target" and best is None:
+        level = re.search(r"\d+", rest)
+        best = float(level.group()) / 100 if level else 1.0
+    words = re.sub(r"\b(?:de|top_?)(\d+)", r"top \1 genes", rest)
+    words = re.sub(r"\bexpressed\b", "highest expressed genes", words).replace("_", " ")
+    return Term(f"{term.label}, {words}" if words else term.label, term.meaning, term.better, best)

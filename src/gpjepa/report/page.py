@@ -1,0 +1,132 @@
+"""One self-contained page of a run: no request leaves it, and nothing in it can break out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gpjepa.core.files import refuse_existing, write_text
+from gpjepa.report import (
+    curves,
+    effect_panels,
+    headline,
+    latent,
+    methods,
+    populations,
+    scoreboard,
+    screen,
+)
+from gpjepa.report.embed import safe_json
+from gpjepa.report.numbers import finite, interval, number, whole
+from gpjepa.report.run import Run, read_run
+
+STYLES = ("page.css", "tables.css", "figures.css")
+SCRIPTS = ("page.js", "scoreboard.js", "points.js", "screen.js", "populations.js", "latent.js")
+
+
+def render(run: Path | str, out: Path | str, force: bool = False) -> Path:
+    """Write the report of an evaluated run as one HTML file and return its path.
+
+    The bytes are a pure function of the run directory's files.
+
+    Raises:
+        CheckpointError: files of the run are missing or damaged, or one of the three axes
+            effect, representation and generative has no score.
+        OutputExistsError: `out` exists and `force` is off.
+    """
+    loaded = read_run(run)
+    target = refuse_existing(out, force)
+    return write_text(target, page(loaded))
+
+
+def page(run: Run) -> str:
+    """Return the report of a run as HTML."""
+    environment = _environment()
+    view = _view(run)
+    return environment.get_template("report.html.j2").render(
+        **view,
+        style=Markup("\n".join(_source(environment, f"style/{name}") for name in STYLES)),
+        script=Markup("\n".join(_source(environment, f"script/{name}") for name in SCRIPTS)),
+    )
+
+
+def _environment() -> Environment:
+    """Return the template environment: autoescape on, unknown names refused."""
+    environment = Environment(
+        loader=PackageLoader("gpjepa.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, whole=whole)
+    environment.globals.update(interval=interval)
+    return environment
+
+
+def _source(environment: Environment, name: str) -> str:
+    """Return a style sheet or script of the package, which is trusted, as it is written."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _view(run: Run) -> dict[str, Any]:
+    """Return everything that the template shows."""
+    groups = effect_panels.panel_groups(run)
+    moments = [populations.variance_scatter(run), populations.zero_scatter(run)]
+    points = {
+        f"effect {panel.perturbation}": panel.points.document()
+        for group in groups
+        for panel in group.panels
+    }
+    points |= {f"moment {moment.title}": moment.points.document() for moment in moments}
+    data: dict[str, Any] = {
+        "scoreboard": scoreboard.details(run),
+        "points": points,
+        "screen": screen.screen_document(run),
+        "latent": latent.latent_document(run),
+    }
+    return {
+        "title": _title(run.summary),
+        "summary": run.summary,
+        "name": run.name,
+        "model": run.model,
+        "has_additive": bool(run.effects["additive"].notna().any()),
+        "has_errors": bool(run.effects[["low", "observed_se"]].notna().to_numpy().any()),
+        "opening": headline.opening(run),
+        "held_out": held_out(run),
+        "held_out_cells": finite(run.summary.get("held_out_cells")),
+        "notes": [str(note) for note in run.summary.get("notes") or []],
+        "boards": scoreboard.boards(run),
+        "choices": scoreboard.choices(run),
+        "groups": groups,
+        "screen_rows": len(run.screen),
+        "verdicts": screen.verdicts(run),
+        "conditions": populations.conditions(run),
+        "moments": moments,
+        "latent_points": len(data["latent"]["x"]),
+        "stages": curves.stages(run),
+        "settings": methods.settings(run),
+        "split": methods.split_facts(run),
+        "provenance": methods.provenance_facts(run),
+        "command": methods.command(run),
+        "version": methods.version(run),
+        "definitions": methods.definitions(run),
+        "data": safe_json(data),
+    }
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    return str(summary.get("title") or "Perturbation response")
+
+
+def held_out(run: Run) -> list[str]:
+    """Return the held-out perturbations: those of the split, else those with effects."""
+    named = run.split.get("test")
+    if isinstance(named, list):
+        return [str(name) for name in named]
+    return list(dict.fromkeys(str(name) for name in run.effects["perturbation"].tolist()))
