@@ -96,16 +96,4 @@ def score_populations(
                 target,
                 rng,
             )
-    return scores.mean(axis=0)
-
-
-def control_populations(
-    control: Population, numbers: np.ndarray, seed: int
-) -> tuple[Population, ...]:
-    """Return control cells in the place of each perturbation, drawn again where they run out."""
-    rng = numpy_stream(seed, "resampled control")
-    drawn = []
-    for number in numbers:
-        again = control.n_cells < number
-        drawn.append(control.take(rng.choice(control.n_cells, int(number), replace=again)))
-    return tuple(drawn)
+    return scores.mean(axis=0) if len(halves) else np.full(scores.shape[1:], np.nan)

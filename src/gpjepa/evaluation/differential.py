@@ -12,11 +12,14 @@ from scipy import sparse, stats
 class RankedControl:
     """Control cells sorted once per gene, ready to be compared with many populations.
 
-    `keys` holds gene + rate in (gene, gene + 1] for every non-zero entry, ascending; `starts`
-    [G + 1] the bounds of each gene; `ties` [G] Σ(t³ − t) over groups of equal non-zero rates.
+    `keys` holds gene + rate in (gene, gene + 1] for every different non-zero rate, ascending,
+    `sizes` how many cells have it and `before` [keys + 1] how many entries come before it.
+    `starts` [G + 1] bounds the entries of each gene; `ties` [G] is Σ(t³ − t) over its sizes.
     """
 
     keys: np.ndarray
+    sizes: np.ndarray
+    before: np.ndarray
     starts: np.ndarray
     ties: np.ndarray
     cells: int
@@ -27,13 +30,12 @@ def rank_control(counts: sparse.csr_matrix, library: np.ndarray) -> RankedContro
 
     Ranks of rates equal ranks of log-normalised values, so no logarithm is taken.
     """
-    keys = _keys(counts, library)
     genes = counts.shape[1]
-    starts = np.searchsorted(keys, np.arange(genes + 1), side="right")
-    _, first, sizes = np.unique(keys, return_index=True, return_counts=True)
-    gene = np.ceil(keys[first]).astype(np.int64) - 1
-    ties = np.bincount(gene, weights=_cubic(sizes), minlength=genes)
-    return RankedControl(keys, starts, ties, counts.shape[0])
+    keys, sizes = _tallied(counts, library)
+    before = np.concatenate([[0], np.cumsum(sizes)])
+    starts = before[np.searchsorted(keys, np.arange(genes + 1), side="right")]
+    ties = np.bincount(_gene(keys), weights=_cubic(sizes), minlength=genes)
+    return RankedControl(keys, sizes, before, starts, ties, counts.shape[0])
 
 
 def rank_sum(counts: sparse.csr_matrix, library: np.ndarray, control: RankedControl) -> np.ndarray:
@@ -46,13 +48,16 @@ def rank_sum(counts: sparse.csr_matrix, library: np.ndarray, control: RankedCont
     cells, genes = counts.shape
     if cells == 0 or control.cells == 0:
         return np.ones(genes)
-    keys, sizes = np.unique(_keys(counts, library), return_counts=True)
-    gene = np.ceil(keys).astype(np.int64) - 1
-    left = np.searchsorted(control.keys, keys, side="left")
-    equal = np.searchsorted(control.keys, keys, side="right") - left
+    keys, sizes = _tallied(counts, library)
+    gene = _gene(keys)
+    place = np.searchsorted(control.keys, keys)
+    equal = np.zeros(keys.size, dtype=np.int64)
+    inside = np.flatnonzero(place < control.keys.size)
+    match = inside[control.keys[place[inside]] == keys[inside]]
+    equal[match] = control.sizes[place[match]]
     positive = np.bincount(gene, weights=sizes, minlength=genes)
     zeros, control_zeros = cells - positive, control.cells - np.diff(control.starts)
-    below = left - control.starts[gene] + control_zeros[gene] + 0.5 * equal
+    below = control.before[place] - control.starts[gene] + control_zeros[gene] + 0.5 * equal
     u = np.bincount(gene, weights=sizes * below, minlength=genes) + 0.5 * zeros * control_zeros
     ties = control.ties + _cubic(zeros + control_zeros)
     merged = _cubic(sizes + equal) - _cubic(equal)
@@ -105,12 +110,21 @@ def recall(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return _share((predicted & observed).sum(-1), observed.sum(-1))
 
 
-def _keys(counts: sparse.csr_matrix, library: np.ndarray) -> np.ndarray:
-    """Return gene + rate for every non-zero entry, ascending; rates lie in (0, 1]."""
+def _tallied(counts: sparse.csr_matrix, library: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different gene + rate of non-zero entries, ascending, and how often each is.
+
+    Rates lie in (0, 1], so keys of one gene never reach those of the next.
+    """
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    stored = counts.data > 0
+    stored = np.flatnonzero(counts.data > 0)
     rate = counts.data[stored] / np.asarray(library, dtype=np.float64)[rows[stored]]
-    return np.sort(counts.indices[stored] + rate)
+    keys = np.sort(counts.indices[stored] + rate)
+    first = np.flatnonzero(np.diff(keys, prepend=-1.0))
+    return keys[first], np.diff(first, append=keys.size)
+
+
+def _gene(keys: np.ndarray) -> np.ndarray:
+    return np.ceil(keys).astype(np.int64) - 1
 
 
 def _cubic(sizes: np.ndarray) -> np.ndarray:

@@ -59,9 +59,9 @@ def tabulate(scores: AxisScores, name: str, seed: int) -> pandas.DataFrame:
 
     An average is the mean of the defined per-perturbation values, its interval a bootstrap over
     perturbations, its skill the mean of the defined skills; n counts what was averaged and
-    `undefined` the skills left out. A difference, "NAME − RIVAL", is paired: the mean over
-    the perturbations to which both apply, of the values, or of the distances from the best value
-    for metrics with an inner optimum.
+    `undefined` the skills left out although there is a floor. A difference, "NAME − RIVAL", is
+    paired: the mean over the perturbations to which both apply, of the values, or of the
+    distances from the best value for metrics with an inner optimum.
     """
     skills = {
         model: skill(scores.metrics, values, scores.bounds)
@@ -99,7 +99,7 @@ def _each(scores: AxisScores, model: str, skills: np.ndarray) -> pandas.DataFram
             "n": np.tile(scores.cells[use], names.size),
             "ceiling_low": flat(bounds.low),
             "ceiling_high": flat(bounds.high),
-            "undefined": flat(np.isnan(skills)).astype(np.int64),
+            "undefined": flat(_undefined(skills, bounds.floor)).astype(np.int64),
         }
     )
 
@@ -126,7 +126,7 @@ def _average(
             "n": (~np.isnan(values)).sum(1),
             "ceiling_low": ceiling_low,
             "ceiling_high": ceiling_high,
-            "undefined": np.isnan(skills).sum(1),
+            "undefined": _undefined(skills, scores.bounds.floor[:, use]).sum(1),
         }
     )
 
@@ -159,6 +159,11 @@ def _difference(
     return pandas.DataFrame(frame | dict.fromkeys(set(COLUMNS) - set(frame), np.nan))
 
 
+def _undefined(skills: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Tell where a scale was wanted, as there is a floor, and could not be had."""
+    return np.isnan(skills) & ~np.isnan(floor)
+
+
 def _mean(values: np.ndarray) -> np.ndarray:
     """Return the row means of what is not NaN; NaN where nothing is."""
     known = ~np.isnan(values)
@@ -168,7 +173,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 
 def _intervals(values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bootstrap intervals of the row means; rows with the same gaps are resampled alike."""
+    """Return bootstrap intervals of row means; rows with the same gaps share their resamples."""
     low, high = np.full(len(values), np.nan), np.full(len(values), np.nan)
     known = ~np.isnan(values)
     for pattern in np.unique(known, axis=0):

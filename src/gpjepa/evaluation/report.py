@@ -1,0 +1,136 @@
+"""The outcome of an evaluation: one tidy table, and how it is told in a few lines."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas
+
+from gpjepa.evaluation.report_table import ALL
+
+AXES = ("effect", "representation", "generative")
+HEADLINE = (
+    "pearson_delta",
+    "pearson_perturbed",
+    "slope",
+    "l2",
+    "discrimination",
+    "energy_distance",
+    "log_variance_ratio",
+)
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Scores of a model and its baselines on all axes.
+
+    `table` has the columns axis, metric, perturbation ("all" for the mean), model, value, low,
+    high, floor, ceiling, skill, n, ceiling_low, ceiling_high, undefined. `missing_axes` names
+    those for which nothing was supplied; `notes` says what a reader must know.
+    """
+
+    table: pandas.DataFrame
+    name: str
+    missing_axes: tuple[str, ...]
+    perturbations: int
+    genes: int
+    notes: tuple[str, ...]
+
+    def first_line(self) -> str:
+        """Return the line that opens every printed report: each axis, supplied or not."""
+        told = [
+            f"{axis}: {'not supplied' if axis in self.missing_axes else 'scored'}" for axis in AXES
+        ]
+        return f"{', '.join(told)} ({self.perturbations} perturbations, {self.genes} genes)"
+
+    def headline(self) -> str:
+        """Return the first line and a line for each leading metric, best baseline beside it."""
+        lines = [self.first_line()]
+        for metric in HEADLINE:
+            own = self._average(metric, self.name)
+            if own is not None:
+                lines.append(self._told(metric, own))
+        return "\n".join(lines)
+
+    def best_baseline(self, metric: str) -> str | None:
+        """Return the baseline that does best on a metric among those with the most perturbations.
+
+        Best is by the paired difference from the model, on the same perturbations.
+        """
+        rows = self.table[
+            (self.table["metric"] == metric)
+            & (self.table["perturbation"] == ALL)
+            & self.table["model"].str.startswith(f"{self.name} − ")
+            & self.table["value"].notna()
+        ]
+        if rows.empty:
+            return None
+        rows = rows[rows["n"] == rows["n"].max()]
+        gain = rows["value"] if self._higher_is_better(metric) else -rows["value"]
+        return str(rows.loc[gain.idxmin(), "model"]).removeprefix(f"{self.name} − ")
+
+    def totals(self) -> dict[str, float]:
+        """Return the mean skill of each axis; one that was not supplied counts as the worst."""
+        own = self.table[(self.table["model"] == self.name) & (self.table["perturbation"] == ALL)]
+        means = own.groupby("axis")["skill"].mean()
+        return {
+            axis: -math.inf if axis in self.missing_axes else float(means.get(axis, math.nan))
+            for axis in AXES
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON document: NaN becomes null, infinities the strings "inf" and "-inf"."""
+        records = self.table.to_dict(orient="records")
+        return {
+            "model": self.name,
+            "first_line": self.first_line(),
+            "missing_axes": list(self.missing_axes),
+            "perturbations": self.perturbations,
+            "genes": self.genes,
+            "notes": list(self.notes),
+            "totals": {axis: _plain(value) for axis, value in self.totals().items()},
+            "table": [{key: _plain(value) for key, value in row.items()} for row in records],
+        }
+
+    def _average(self, metric: str, model: str) -> pandas.Series | None:
+        rows = self.table[
+            (self.table["metric"] == metric)
+            & (self.table["perturbation"] == ALL)
+            & (self.table["model"] == model)
+        ]
+        return None if rows.empty else rows.iloc[0]
+
+    def _higher_is_better(self, metric: str) -> bool:
+        from gpjepa.evaluation.effect_scores import EFFECT_METRICS
+        from gpjepa.evaluation.generative import GENERATIVE_METRICS
+
+        metrics = (*EFFECT_METRICS, *GENERATIVE_METRICS)
+        return any(each.name == metric and each.kind == "higher" for each in metrics)
+
+    def _told(self, metric: str, own: pandas.Series) -> str:
+        told = f"{metric}: {own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
+        rival = self.best_baseline(metric)
+        if rival is not None:
+            other = self._average(metric, rival)
+            gap = self._average(metric, f"{self.name} − {rival}")
+            if other is not None and gap is not None:
+                told += f"; best baseline {rival} {other['value']:.3f}, difference "
+                told += f"{gap['value']:.3f} [{gap['low']:.3f}, {gap['high']:.3f}]"
+        told += f"; floor {own['floor']:.3f}, replicate {own['ceiling']:.3f}"
+        return (
+            f"{told}; skill {own['skill']:.2f} (n {own['n']:.0f}, undefined {own['undefined']:.0f})"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold."""
+    if isinstance(value, str) or value is None:
+        return value
+    number = float(value)
+    if math.isnan(number):
+        return None
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    return int(number) if not isinstance(value, float) and number.is_integer() else number
