@@ -24,7 +24,8 @@ def bootstrap_means(
     """Return the intervals of the row means of `values` [M, P], all on the same resamples.
 
     Rows that share their resamples can be compared; differences of columns should be taken
-    before the call, so that the comparison stays paired.
+    before the call, so that the comparison stays paired. A row with an infinite value has it as
+    both ends.
     """
     values = np.asarray(values, dtype=np.float64)
     rows, count = values.shape
@@ -32,10 +33,10 @@ def bootstrap_means(
         return np.full(rows, np.nan), np.full(rows, np.nan)
     rng = numpy_stream(seed, "bootstrap", count, draws)
     weights = rng.multinomial(count, np.full(count, 1.0 / count), size=draws) / count
+    low = values.sum(axis=1)  # not finite: the mean is the interval
+    high = low.copy()
     finite = np.isfinite(values).all(axis=1)
-    means = np.where(finite[:, None], 0.0, values.sum(axis=1)[:, None]) * np.ones(draws)
-    means[finite] = values[finite] @ weights.T
     tail = (1.0 - level) / 2.0
-    with np.errstate(invalid="ignore"):
-        low, high = np.quantile(means, [tail, 1.0 - tail], axis=1)
+    means = values[finite] @ weights.T
+    low[finite], high[finite] = np.quantile(means, [tail, 1.0 - tail], axis=1)
     return low, high

@@ -110,6 +110,8 @@ class EvaluationReport:
         return any(each.name == metric and each.kind == "higher" for each in metrics)
 
     def _told(self, metric: str, own: pandas.Series) -> str:
+        if not own["n"]:
+            return f"{metric}: nothing to average (no perturbation responds, or none is defined)"
         told = f"{metric}: {own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
         rival = self.best_baseline(metric)
         if rival is not None:
