@@ -19,6 +19,7 @@ def test_cells_of_a_label_come_with_their_counts_and_libraries() -> None:
     np.testing.assert_array_equal(found.counts.toarray(), [[0, 1], [6, 7]])
     np.testing.assert_array_equal(found.library, [0, 3])
     assert CELLS.of("nobody").n_cells == 0
+    assert CELLS.of("nobody").of("B").n_cells == 0
 
 
 def test_controls_and_perturbed_cells_share_no_cell_and_leave_none() -> None:

@@ -141,8 +141,8 @@ def skill(metrics: Sequence[Metric], values: np.ndarray, bounds: Bounds) -> np.n
         floor, ceiling = metric.loss(bounds.floor[row]), metric.loss(bounds.ceiling[row])
         undefined = np.isnan(values[row]) | np.isnan(bounds.floor[row])
         undefined |= ~(bounds.worst[row] < floor) | ~(ceiling < floor) | ~np.isfinite(floor)
-        room = np.where(undefined, 1.0, floor - ceiling)
         with np.errstate(invalid="ignore"):
+            room = np.where(undefined, 1.0, floor - ceiling)
             gained = (floor - metric.loss(values[row])) / room
         result[row] = np.where(undefined, np.nan, gained)
     return result

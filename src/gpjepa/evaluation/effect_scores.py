@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -118,8 +119,7 @@ def _selections(
     yield lambda values: values
     yield lambda values: values[:, expressed]
     for size in DIFFERENTIAL:
-        top = _top(ranks, size)
-        yield lambda values, top=top: _take(values, top)
+        yield partial(_take, columns=_top(ranks, size))
 
 
 def _top(ranks: np.ndarray, size: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -136,7 +136,7 @@ def _in_order_of(guess: Prediction, genes: np.ndarray) -> Prediction:
     return replace(guess, cells=cells, genes=genes)
 
 
-def _same_genes(found: Sequence[str], expected: Sequence[str], side: str) -> None:
+def _same_genes(found: Iterable[str], expected: Iterable[str], side: str) -> None:
     extra, lacking = sorted({*found} - {*expected}), sorted({*expected} - {*found})
     if extra or lacking:
         raise DataError(
@@ -178,7 +178,7 @@ def _one_denominator(
         assert guess.totals is not None
         cells = replace(guess.cells, library=guess.totals)
         return replace(guess, cells=cells), truth, training, ()
-    notes = ()
+    notes: tuple[str, ...] = ()
     if any(rest):
         notes = ("not every side has cell totals: the library is the panel sum on all sides",)
     return guess, _panel_library(truth), _panel_library(training) if training else None, notes

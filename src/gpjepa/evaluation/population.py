@@ -62,7 +62,9 @@ class Population:
     def _cells_of(self) -> dict[str, np.ndarray]:
         order = np.argsort(self.labels, kind="stable")
         names, first = np.unique(self.labels[order].astype(str), return_index=True)
-        return dict(zip(names.tolist(), np.split(order, first[1:]), strict=True))
+        return {
+            str(name): part for name, part in zip(names, np.split(order, first[1:]), strict=False)
+        }
 
 
 def pooled(first: Population, second: Population) -> Population:
