@@ -19,12 +19,14 @@ def demo(
     ),
 ) -> None:
     """Train, predict, compare and report on embedded real data."""
-    from gpjepa.report.demo import run_demo
+    from gpjepa.api.demo import run_demo
+    from gpjepa.report import render
 
     with interruptible():
         summary = run_demo(out, options=common.run_options())
+        report = str(render(out, out / "report.html", force=True))
     if common.json:
-        print_json(summary)
+        print_json({**summary, "report": report})
         return
     print_summary(summary)
-    print(summary["report"])
+    print(report)
