@@ -32,6 +32,13 @@ def number(value: Any) -> str:
         text = f"{known:.1f}"
     else:
         text = f"{known:,.0f}"
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """Return a formatted number with a true minus sign and no padding in its exponent."""
+    mantissa, separator, exponent = text.partition("e")
+    text = f"{mantissa}e{int(exponent)}" if separator else mantissa
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -45,7 +52,7 @@ def short(value: float) -> str:
     """Write a finite number with two significant digits or two decimals."""
     size = abs(value)
     text = f"{value:.2g}" if 0 < size < 0.1 else f"{value:.2f}" if size < 100 else f"{value:,.0f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    return plain(text)
 
 
 def interval(low: Any, high: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from gpjepa.report.numbers import MISSING
+from gpjepa.report.numbers import MISSING, plain
 
 Kind = Literal["linear", "log", "sqrt", "logit"]
 LOGIT_TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -70,7 +70,8 @@ def linear_ticks(low: float, high: float, count: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= raw * 0.8)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(index * step, 12) for index in range(first, last + 1)]
+    ticks = [round(index * step, 12) for index in range(first, last + 1)]
+    return ticks if len(ticks) >= 2 else linear_ticks(low, high, count + 2)
 
 
 def tick_label(value: float, kind: Kind = "linear") -> str:
@@ -79,11 +80,8 @@ def tick_label(value: float, kind: Kind = "linear") -> str:
         return MISSING
     if kind == "logit":
         return f"{value * 100:g}%"
-    text = f"{value:.0e}" if value and not 1e-3 <= abs(value) < 1e5 else f"{value:g}"
-    mantissa, separator, exponent = text.partition("e")
-    if separator:
-        text = f"{mantissa}e{int(exponent)}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    tiny_or_huge = value != 0 and not 1e-3 <= abs(value) < 1e5
+    return plain(f"{value:.0e}" if tiny_or_huge else f"{value:g}")
 
 
 def padded(values: np.ndarray, share: float = 0.06) -> tuple[float, float]:
