@@ -44,7 +44,7 @@ def measure(data: PerturbSeq, steps: int, batch: int) -> dict[str, float]:
     """Return cells per second of Stage A, of Stages B and C, and of prediction."""
     config = gpjepa.Config(
         data={"genes": None},
-        pretrain={"epochs": 1, "batch_size": batch},
+        pretrain={"epochs": 1, "min_steps": steps, "batch_size": batch},
         fit={"epochs": 1, "min_steps": steps, "max_steps": steps, "batch_size": batch},
     )
     model = gpjepa.GPJEPA(data, config)
