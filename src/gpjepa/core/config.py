@@ -93,7 +93,9 @@ class LossConfig(Section):
 class PretrainConfig(Section):
     """Stage A."""
 
-    epochs: Annotated[int, Field(ge=0)] = 30
+    epochs: Annotated[int, Field(ge=0)] = 30  # 0 leaves the encoder untrained
+    min_steps: Annotated[int, Field(ge=0)] = 400  # small data get more epochs
+    max_steps: Positive = 20000
     batch_size: Annotated[int, Field(ge=2)] = 256
     learning_rate: Rate = 1e-3
     weight_decay: Weight = 1e-4

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -23,4 +26,6 @@ def torch_stream(
     seed: int, *names: str | int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """Return the torch generator of the stream called `names` under `seed`."""
+    import torch
+
     return torch.Generator(device=device).manual_seed(derive_seed(seed, *names))

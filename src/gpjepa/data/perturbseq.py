@@ -42,6 +42,7 @@ class PerturbSeq:
     dose: NDArray[np.float64] | None  # [cells]; 0 where a control cell has none
     roles: Roles
     obs: DataFrame | None = None  # every column that came with the cells
+    simulated: bool = False  # the cells were drawn from a simulator
 
     @property
     def n_cells(self) -> int:
@@ -215,6 +216,7 @@ def read(
         dose=None if dose is None else dose_values(adata.obs, dose, labels == CONTROL),
         roles=roles,
         obs=adata.obs.copy(),
+        simulated=bool(adata.uns.get("simulated", False)),
     )
     if announce:
         for line in (*roles.describe(), *(f"note: {note}" for note in data.notes)):

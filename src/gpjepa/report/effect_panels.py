@@ -19,11 +19,15 @@ from gpjepa.report.tables import in_order, text_of, values_of
 WIDTH, HEIGHT = 280, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 272, 10, 234  # the plot area is close to square, in pixels
 POINT_BUDGET = 40_000  # points drawn in all panels together
+FITTED = "trained on"  # the group of conditions that were not held out
 GROUPS: Mapping[str, str] = {
     "combo_seen2": "Combinations never measured; both members were measured alone",
     "combo_seen1": "Combinations never measured; one member was measured",
     "combo_seen0": "Combinations never measured; no member was measured",
     "unseen_single": "Single perturbations never measured",
+    "combination": "Combinations held out",
+    "single": "Single perturbations held out",
+    FITTED: "Conditions that the model was trained on: fit, not prediction",
     "": "Held-out conditions",
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpjepa.core.files import write_atomic
-from gpjepa.report.effect_panels import Effects, effects_of, pearson
+from gpjepa.report.effect_panels import FITTED, Effects, effects_of, pearson
 from gpjepa.report.glossary import describe
 from gpjepa.report.numbers import number
 from gpjepa.report.run import VERSUS, Run, read_run
@@ -80,10 +80,27 @@ def _combinations(run: Run) -> list[Effects]:
     return [effects_of(run.effects, label) for label in doubles or labels]
 
 
+def _is_fit(run: Run) -> bool:
+    """Return whether the run held nothing out, so that its scores are of fit."""
+    return FITTED in text_of(run.effects, "group")
+
+
+def _what(run: Run, count: int) -> str:
+    """Say what the panels are about, in words."""
+    doubles = any("+" in label for label in text_of(run.effects, "perturbation"))
+    noun = "combination" if doubles else "perturbation"
+    held = "trained-on" if _is_fit(run) else "held-out"
+    return f"{count} {held} {noun}{'' if count == 1 else 's'}"
+
+
 def _draw_effects(axes: Axes, run: Run) -> None:
     """Draw all genes of the held-out combinations, the sum of singles behind the model."""
     chosen = _combinations(run)
-    axes.set_title("Effects that the model never saw")
+    axes.set_title(
+        "Effects that the model was trained on"
+        if _is_fit(run)
+        else "Effects that the model never saw"
+    )
     axes.set(xlabel="predicted change (log1p pseudobulk)", ylabel="observed change")
     if not chosen:
         _say_empty(axes, "nothing was held out")
@@ -101,8 +118,7 @@ def _draw_effects(axes: Axes, run: Run) -> None:
     label = f"{run.model}, r {number(pearson(predicted, observed))}"
     axes.scatter(predicted, observed, s=26, c=COLOURS["model"], alpha=0.85, linewidths=0,
                  label=label)  # fmt: skip
-    what = "combinations" if "+" in chosen[0].perturbation else "perturbations"
-    axes.legend(title=f"{len(chosen)} held-out {what}, a dot is a gene", loc="upper left",
+    axes.legend(title=f"{_what(run, len(chosen))}, a dot is a gene", loc="upper left",
                 alignment="left", handletextpad=0.3, borderaxespad=0.2)  # fmt: skip
     axes.margins(0.06)
     low, high = axes.get_ylim()
@@ -129,8 +145,7 @@ def _draw_scores(axes: Axes, run: Run) -> None:
     for place, name in enumerate(names):
         axes.scatter(complete[name], np.full(len(chosen), place), s=9, c=COLOURS["ink"], zorder=3)
     _mark_ceiling(axes, _scores(run, "ceiling", chosen)[names[-1]])
-    what = "combinations" if "+" in chosen[0] else "perturbations"
-    axes.set_xlabel(f"mean over {len(chosen)} held-out {what}; a dot is one of them")
+    axes.set_xlabel(f"mean over {_what(run, len(chosen))}; a dot is one of them")
     axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
     axes.spines["left"].set_visible(False)
 
@@ -197,7 +212,8 @@ def _draw_counts(axes: Axes, run: Run) -> None:
     axes.set_yticks([0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_ylim(0, 1.08 * highest)
     axes.set_xlim(0, edges[-1])
-    axes.legend(title=f"{genes[0]} after {strongest} (held out)", alignment="left")
+    how = "trained on" if _is_fit(run) else "held out"
+    axes.legend(title=f"{genes[0]} after {strongest} ({how})", alignment="left")
 
 
 def _edges(counts: np.ndarray, most: int = 26) -> np.ndarray:

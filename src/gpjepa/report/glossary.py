@@ -101,16 +101,14 @@ TERMS: tuple[tuple[str, Term], ...] = (
         "Recall of changed genes", "Share of the genes changed in observed cells that are "
         "called changed in predicted cells (Wilcoxon test, 5 % false discovery).",
         "higher", 1.0)),
-    ("avgbio", Term(
+    ("avg_bio_best", Term(
+        "AvgBIO, best resolution", "How well clusters of the embedding agree with annotated cell "
+        "types: mean of NMI, ARI and the rescaled silhouette, at the Leiden resolution that suits "
+        "the annotation best.", "higher", 1.0)),
+    ("avg_bio", Term(
         "AvgBIO", "How well clusters of the embedding agree with annotated cell types: mean of "
         "NMI, ARI and the rescaled silhouette.", "higher", 1.0)),
-    ("nmi", Term("NMI", "Information shared by clusters and annotated cell types.",
-                 "higher", 1.0)),
-    ("ari", Term("ARI", "Agreement of clusters with annotated cell types, corrected for "
-                 "chance.", "higher", 1.0)),
-    ("silhouette", Term("Silhouette", "How much nearer a cell lies to its own cell type than "
-                        "to the next one.", "higher", 1.0)),
-    ("knn", Term("Label transfer", "Accuracy of a cell type predicted from the nearest "
+    ("knn_accuracy", Term("Label transfer", "Accuracy of a cell type predicted from the nearest "
                  "neighbours in the embedding.", "higher", 1.0)),
     ("neighbourhood_overlap", Term(
         "Neighbourhood overlap", "Share of a cell's neighbours in expression space that are "
@@ -119,10 +117,11 @@ TERMS: tuple[tuple[str, Term], ...] = (
         "Held-out similarity", "Similarity of the embeddings of predicted and observed cells of "
         "a perturbation that was never trained on.", "higher", 1.0)),
     ("effective_rank", Term(
-        "Effective rank", "Number of directions that the embedding really uses; a collapsed "
-        "embedding uses few.", "higher")),
-    ("min_std", Term("Smallest spread", "Standard deviation of the embedding's least varying "
-                     "dimension; near 0 it has collapsed.", "higher")),
+        "Effective rank", "How many directions the embedding really uses, divided by how many PCA "
+        "uses; a collapsed embedding uses few.", "higher", 1.0)),
+    ("collapsed_dimensions", Term(
+        "Collapsed dimensions", "Share of the embedding's dimensions that hardly vary between "
+        "cells.", "lower", 0.0)),
     ("energy_distance", Term(
         "Energy distance", "Distance between the population of predicted cells and that of "
         "observed cells, shape included.", "lower", 0.0)),

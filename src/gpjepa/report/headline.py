@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from gpjepa.report.glossary import describe
+from gpjepa.report.glossary import Term, describe
 from gpjepa.report.numbers import finite, interval, number
 from gpjepa.report.run import AXES, VERSUS, Run
 from gpjepa.report.scoreboard import ALL, Records, records_of
+from gpjepa.report.tables import text_of
+from gpjepa.report.versus import merit
+
+FEWEST = 5  # perturbations that must all agree before their agreement is called clear
+GROUPS: Mapping[str, str] = {
+    "combo_seen2": "combinations of measured members",
+    "combo_seen1": "combinations with one measured member",
+    "combo_seen0": "combinations of unmeasured members",
+    "unseen_single": "unmeasured single perturbations",
+}
 
 
 class Outcome(Enum):
@@ -43,40 +54,54 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Opening:
-    """The sentences, and how many comparisons the model leads, and leads clearly.
-
-    `ties_known` says whether the run holds paired intervals that can tell a lead from a tie.
-    """
+    """The sentences, and how many comparisons the model leads, and leads clearly."""
 
     sentences: tuple[Sentence, ...]
     compared: int
     wins: int
     clear_wins: int
-    ties_known: bool
+
+
+@dataclass(frozen=True)
+class Support:
+    """What speaks for a difference being real, in words, and whether it is enough."""
+
+    words: str
+    clear: bool
 
 
 def opening(run: Run) -> Opening:
     """Return the headline rows of summary.json as sentences, losses worded as plainly as wins."""
     rows = run.summary.get("headline")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    records = records_of(run)
-    sentences = tuple(_sentence(row, run.model, records) for row in rows)
+    records, members = records_of(run), _members(run)
+    sentences = tuple(_sentence(row, run.model, records, members) for row in rows)
     outcomes = [sentence.outcome for sentence in sentences]
     return Opening(
         sentences=sentences,
         compared=sum(outcome is not Outcome.OPEN for outcome in outcomes),
         wins=sum(outcome in (Outcome.WIN, Outcome.AHEAD) for outcome in outcomes),
         clear_wins=outcomes.count(Outcome.WIN),
-        ties_known=any(VERSUS in model for models in records.values() for model in models),
     )
 
 
-def _sentence(row: dict[str, Any], model: str, records: Records) -> Sentence:
-    metric = str(row.get("metric", "metric"))
+def _members(run: Run) -> dict[str, list[str]]:
+    """Return the perturbations of each group, and of all."""
+    pairs = zip(text_of(run.effects, "group"), text_of(run.effects, "perturbation"), strict=True)
+    members: dict[str, list[str]] = {}
+    for group, label in dict.fromkeys(pairs):
+        members.setdefault(group, []).append(label)
+    return members
+
+
+def _sentence(
+    row: dict[str, Any], model: str, records: Records, members: dict[str, list[str]]
+) -> Sentence:
+    metric, group = str(row.get("metric", "metric")), str(row.get("group") or ALL)
     term = describe(metric)
-    group = str(row.get("group") or row.get("perturbation") or ALL)
     subject = f"{term.label} ({term.direction})" if term.arrow else term.label
-    subject = subject if group == ALL else f"{subject}, {group.replace('_', ' ')}"
+    if group != ALL:
+        subject += f", {GROUPS.get(group, group.replace('_', ' '))}"
     value, baseline = finite(row.get("model")), finite(row.get("best_baseline"))
     won = row["won"] if isinstance(row.get("won"), bool) else None
     if value is None:
@@ -86,27 +111,50 @@ def _sentence(row: dict[str, Any], model: str, records: Records) -> Sentence:
         words = f"{model} reaches {number(value)}; there is no baseline to compare with."
         return Sentence(subject, words, Outcome.OPEN)
     rival = str(row.get("best_baseline_name") or "the best baseline")
-    ends = _difference(records, metric, group, model, rival)
-    tie = ends is not None and ends[0] <= 0 <= ends[1]
-    outcome = (Outcome.AHEAD if tie else Outcome.WIN) if won else Outcome.LOSS
-    outcome = Outcome.BEHIND if tie and not won else outcome
+    if group == ALL:
+        support = _interval(records, metric, model, rival)
+    else:
+        support = _count(records, metric, members.get(group, []), (model, rival), term)
+    clear = support is not None and support.clear
+    outcome = Outcome.WIN if clear else Outcome.AHEAD
+    if not won:
+        outcome = Outcome.LOSS if clear else Outcome.BEHIND
     verb = "beats" if outcome is Outcome.WIN else "leads" if won else "does not beat"
     words = f"{model} ({number(value)}) {verb} the best baseline, {rival} ({number(baseline)})"
-    if ends is not None:
-        clear = "does not exclude" if tie else "excludes"
-        words += f"; the paired difference ({interval(*ends)}) {clear} a tie"
+    words += "." if support is None else f"; {support.words}."
     ceiling = finite(row.get("ceiling"))
-    limit = "" if ceiling is None else f" The data's own replicate reaches {number(ceiling)}."
-    return Sentence(subject, f"{words}.{limit}", outcome)
+    words += "" if ceiling is None else f" The data's own replicate reaches {number(ceiling)}."
+    return Sentence(subject, words, outcome)
 
 
-def _difference(
-    records: Records, metric: str, group: str, model: str, rival: str
-) -> tuple[float, float] | None:
-    """Return the interval of the paired difference of model and rival; None if not known."""
+def _interval(records: Records, metric: str, model: str, rival: str) -> Support | None:
+    """Return the paired difference over all perturbations; None where it is not recorded."""
     for axis in AXES:
-        line = records.get((axis, metric, group), {}).get(f"{model}{VERSUS}{rival}", {})
+        line = records.get((axis, metric, ALL), {}).get(f"{model}{VERSUS}{rival}", {})
         low, high = finite(line.get("low")), finite(line.get("high"))
         if low is not None and high is not None:
-            return low, high
+            clear = low > 0 or high < 0
+            says = "excludes" if clear else "does not exclude"
+            return Support(f"the paired difference ({interval(low, high)}) {says} a tie", clear)
     return None
+
+
+def _count(
+    records: Records, metric: str, labels: list[str], sides: tuple[str, str], term: Term
+) -> Support | None:
+    """Return for how many of a group's perturbations the model is better, one by one."""
+    differences = []
+    for axis in AXES:
+        for label in labels:
+            by_model = records.get((axis, metric, label), {})
+            ours, theirs = (
+                merit(finite(by_model.get(side, {}).get("value")), term) for side in sides
+            )
+            if ours is not None and theirs is not None:
+                differences.append(ours - theirs)
+    if not differences:
+        return None
+    better, total = sum(value > 0 for value in differences), len(differences)
+    worse = sum(value < 0 for value in differences)
+    words = f"{sides[0]} is better for {better} of {total} perturbation{'s' * (total > 1)}"
+    return Support(words, total >= FEWEST and total in (better, worse))

@@ -21,8 +21,9 @@ from gpjepa.report import (
     screen,
 )
 from gpjepa.report.embed import safe_json
-from gpjepa.report.numbers import finite, interval, number, whole
-from gpjepa.report.run import Run, read_run
+from gpjepa.report.numbers import interval, number, whole
+from gpjepa.report.run import AXES, Run, read_run
+from gpjepa.report.tables import text_of, values_of
 
 STYLES = ("page.css", "tables.css", "figures.css")
 SCRIPTS = ("page.js", "scoreboard.js", "points.js", "screen.js", "populations.js", "latent.js")
@@ -99,7 +100,7 @@ def _view(run: Run) -> dict[str, Any]:
         "has_errors": bool(run.effects[["low", "observed_se"]].notna().to_numpy().any()),
         "opening": headline.opening(run),
         "held_out": held_out(run),
-        "held_out_cells": finite(run.summary.get("held_out_cells")),
+        "held_out_cells": held_out_cells(run),
         "notes": [str(note) for note in run.summary.get("notes") or []],
         "boards": scoreboard.boards(run),
         "choices": scoreboard.choices(run),
@@ -122,6 +123,20 @@ def _view(run: Run) -> dict[str, Any]:
 
 def _title(summary: Mapping[str, Any]) -> str:
     return str(summary.get("title") or "Perturbation response")
+
+
+def held_out_cells(run: Run) -> float | None:
+    """Return how many measured cells were held out: what the per-perturbation rows count."""
+    table, labels = run.metrics, set(held_out(run))
+    counted: dict[str, float] = {}
+    for axis, label, model, cells in zip(
+        *(text_of(table, name) for name in ("axis", "perturbation", "model")),
+        values_of(table, "n"),
+        strict=True,
+    ):
+        if axis == AXES[0] and model == run.model and label in labels and cells > 0:
+            counted.setdefault(label, float(cells))
+    return sum(counted.values()) if counted else None
 
 
 def held_out(run: Run) -> list[str]:

@@ -21,14 +21,17 @@ HEADINGS: Mapping[str, str] = {
     "top_genes": "genes predicted to change most",
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {
-    "use the model": ("good", "The model's prediction is supported by the data."),
+    "use the model": (
+        "good",
+        "What the model learned of such combinations held up on validation data.",
+    ),
     "use the sum": (
         "fair",
-        "The interaction that the model predicts is not supported: add the single effects.",
+        "The data do not support the interaction that the model predicts: add the single effects.",
     ),
     "do not trust": (
         "poor",
-        "Too far from what was trained on, or the error bars have been wrong in such cases.",
+        "Too far from what was trained on, or a member that was only ever seen inside combinations.",
     ),
 }
 

@@ -125,7 +125,7 @@ if (find("latent-map")) {
   }
   highlight.addEventListener("change", refresh);
   colour.addEventListener("change", refresh);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+  matchMedia("screen and (prefers-color-scheme: dark)").addEventListener("change", refresh);
   addEventListener("beforeprint", draw);
   let drawn = map.clientWidth;
   new ResizeObserver(() => {

@@ -1,0 +1,113 @@
+"""The evaluation of a model on what its split held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.api.model import GPJEPA
+from gpjepa.core.errors import DataError
+from gpjepa.data.partition import Split, SplitCells
+from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.evaluation.evaluator import EvaluationReport, evaluate
+from gpjepa.evaluation.pseudobulk import median_library
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import DataFrame
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+CELLS = 400  # predicted of each perturbation
+GATE = 0.1  # mean count of a gene in control cells
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """Predictions of what was held out, the observed cells, and the report on both.
+
+    `fit_only` is True where the split held nothing out, so that scores are of fit.
+    """
+
+    report: EvaluationReport
+    panel: PerturbSeq
+    parts: SplitCells
+    split: Split
+    labels: tuple[str, ...]
+    unpredictable: tuple[str, ...]
+    predicted: AnnData
+    observed: AnnData
+    effects: DataFrame
+    gated: np.ndarray
+    target: float
+    fit_only: bool
+
+
+def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessment:
+    """Predict the held-out perturbations of `split` and evaluate them with every baseline.
+
+    Raises `DataError` when none of them can be predicted or has observed cells.
+    """
+    panel = data.select_genes(model.bundle.panel.names)
+    parts, fit_only = split.parts(panel), not split.test
+    held = parts.train if fit_only else parts.test
+    context = split.held_out_context
+    train_controls, truth_controls = parts.train_controls, parts.truth_controls
+    if context is not None and split.context_column is not None:
+        here = panel.covariate(split.context_column) == context
+        train_controls = train_controls[here[train_controls]]
+        truth_controls = truth_controls[here[truth_controls]]
+    present = sorted(set(panel.labels[held]))
+    known = model.bundle.vocabulary.knows
+    labels = tuple(label for label in present if known(label))
+    if not labels:
+        raise DataError(
+            f"none of {len(present)} held-out perturbations can be predicted; expected some with "
+            "training cells or prior features; give a feature table or another split"
+        )
+    held = held[np.isin(panel.labels[held].astype(str), labels)]
+    observed = _with_embedding(model, panel.subset(np.concatenate((held, truth_controls))))
+    trained = np.empty(0, dtype=np.int64) if context is not None else parts.train
+    train = panel.subset(np.concatenate((trained, train_controls)))
+    start = panel.subset(train_controls)
+    effects = all_levels(model, labels, start.to_anndata(), seed)
+    predicted = model.predict(labels, CELLS, control=start.to_anndata(), seed=seed)
+    predicted.obsm["X_embedding"] = model.embed(predicted)
+    report = evaluate(predicted, observed, train=train.to_anndata(), effects=effects, seed=seed)
+    mean = np.asarray(start.counts.sum(axis=0), dtype=np.float64).ravel() / start.n_cells
+    gated = (mean >= GATE) & ~np.isin(panel.genes.astype(str), panel.members)
+    return Assessment(
+        report,
+        panel,
+        parts,
+        split,
+        labels,
+        tuple(label for label in present if not known(label)),
+        predicted,
+        observed,
+        effects,
+        gated,
+        median_library(start.library),
+        fit_only,
+    )
+
+
+def all_levels(model: GPJEPA, labels: Sequence[str], control: AnnData, seed: int) -> DataFrame:
+    """Return effects with intervals at every level that coverage is judged at."""
+    import pandas
+
+    first = model.effects(labels, level=LEVELS[0], control=control, seed=seed)
+    frames = []
+    for level in LEVELS:
+        half = model.bundle.calibration.half_width(level)
+        frame = first.assign(low=first.effect - half, high=first.effect + half, level=level)
+        frames.append(frame)
+    return pandas.concat(frames, ignore_index=True)
+
+
+def _with_embedding(model: GPJEPA, data: PerturbSeq) -> AnnData:
+    adata = data.to_anndata()
+    adata.obsm["X_embedding"] = model.embed(adata)
+    return adata

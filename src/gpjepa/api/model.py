@@ -1,0 +1,199 @@
+"""The public model: pretrain, fit, embed, predict, effects, rollout, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.api import answers
+from gpjepa.api.controls import ControlCells, bound, from_anndata, kept_controls
+from gpjepa.api.populations import Start
+from gpjepa.api.record import TrainingRecord
+from gpjepa.api.training import Trainee
+from gpjepa.core.config import Config
+from gpjepa.core.errors import CheckpointError
+from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.inference.bundle import Bundle, EncoderBundle
+from gpjepa.inference.embed import embed_cells
+from gpjepa.training.pipeline import Session
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import DataFrame
+
+
+class GPJEPA:
+    """A generative world model of perturbed cells.
+
+    Gene selection, moments and everything else that is fitted see the training cells of `split`
+    only (None: nothing held out). `features` replaces the gene-set features of perturbed genes.
+    Source: the architecture of Assran et al. 2023 (I-JEPA) and V-JEPA 2-AC, with the variational
+    reading of Var-JEPA 2026 and a negative-binomial decoder.
+    """
+
+    def __init__(
+        self,
+        data: PerturbSeq,
+        config: Config | None = None,
+        split: Split | None = None,
+        *,
+        features: GeneFeatures | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        chosen = split if split is not None else data.split("none", seed=seed)
+        self._trainee: Trainee | None = Trainee(
+            data, chosen, config or Config(), features, seed, device
+        )
+        self._bundle: Bundle | None = None
+        self._controls = kept_controls(data, chosen.parts(data).train_controls, seed)
+        self._controls = self._controls.on(data.genes, self._trainee.prepared.genes)
+
+    @classmethod
+    def _restored(cls, bundle: Bundle, controls: ControlCells, trainee: Trainee | None) -> GPJEPA:
+        model = cls.__new__(cls)
+        model._trainee, model._bundle, model._controls = trainee, bundle, controls
+        return model
+
+    @property
+    def config(self) -> Config:
+        """Return the settings."""
+        return self._bundle.config if self._bundle else self._training().config
+
+    @property
+    def bundle(self) -> Bundle:
+        """Return the fitted parts; raise `CheckpointError` before `fit`."""
+        if self._bundle is None:
+            raise CheckpointError(
+                "the model is not fitted yet; expected a fitted one; call fit() first"
+            )
+        return self._bundle
+
+    @property
+    def controls(self) -> ControlCells:
+        """Return the control cells that predictions start from."""
+        return self._controls
+
+    def _training(self) -> Trainee:
+        if self._trainee is None:
+            raise CheckpointError(
+                "a loaded model has no training data; expected one made from data; make "
+                "GPJEPA(data, config, split) to train"
+            )
+        return self._trainee
+
+    def pretrain(
+        self,
+        unlabelled: AnnData | Sequence[AnnData] | None = None,
+        *,
+        session: Session | None = None,
+    ) -> TrainingRecord:
+        """Run Stage A on the training cells and on `unlabelled` cells (raw counts, same genes)."""
+        return self._training().pretrain(unlabelled, session)
+
+    def encoder_bundle(self) -> EncoderBundle:
+        """Return the encoder as Stage A left it."""
+        return self._training().encoder_bundle()
+
+    def use_encoder(self, encoder: EncoderBundle) -> None:
+        """Start `fit` from an encoder of another run; raise `CheckpointError` if unfit."""
+        self._training().use_encoder(encoder)
+
+    def fit(self, *, session: Session | None = None) -> TrainingRecord:
+        """Run Stages B and C jointly; the parameters that validate best are kept."""
+        record, self._bundle = self._training().fit(session)
+        return record
+
+    def embed(self, adata: AnnData | Path | str) -> np.ndarray:
+        """Return teacher embeddings, float32 [cells, latent]; genes are matched by name.
+
+        Raises `DataError` for missing genes.
+        """
+        if self._bundle is None:
+            encoder = self._training().encoder_bundle()
+            return embed_cells(encoder.teacher, bound(adata, encoder.panel))
+        return embed_cells(self._bundle.teacher, bound(adata, self._bundle.panel))
+
+    def predict(
+        self,
+        labels: Sequence[str] | str,
+        cells: int = 400,
+        control: AnnData | None = None,
+        context: str | None = None,
+        dose: float | None = None,
+        seed: int = 0,
+    ) -> AnnData:
+        """Sample `cells` cells of raw counts for each perturbation.
+
+        X is int32 CSR in the order of the modelled genes; obs holds perturbation, total_counts
+        (the library ℓ, taken from control cells) and the control's covariates. `control` replaces
+        the stored control cells, `context` restricts them to a cell type or batch. Raises
+        `VocabularyError` for a perturbation with neither training cells nor features.
+        """
+        start = self._start(control, context, dose)
+        return answers.populations(start, labels, cells, seed)
+
+    def rollout(
+        self,
+        labels: Sequence[str],
+        cells: int = 400,
+        control: AnnData | None = None,
+        context: str | None = None,
+        dose: float | None = None,
+        seed: int = 0,
+    ) -> AnnData:
+        """Apply perturbations one after the other, each on the state that the last one left.
+
+        Returns what `predict` returns, with the steps joined by " > " in obs perturbation.
+        """
+        return answers.sequence(self._start(control, context, dose), labels, cells, seed)
+
+    def effects(
+        self,
+        labels: Sequence[str] | str,
+        level: float = 0.9,
+        control: AnnData | None = None,
+        context: str | None = None,
+        dose: float | None = None,
+        seed: int = 0,
+    ) -> DataFrame:
+        """Return mean effects: perturbation, gene, effect, low, high, novelty, verdict.
+
+        Effects are differences of log1p(T · share of the library) to the control cells, T their
+        median library. Intervals are of constant width, from validation residuals; where those
+        are too few, the column `calibrated` is False.
+        """
+        return answers.effect_table(self._start(control, context, dose), labels, level, seed)
+
+    def _start(self, control: AnnData | None, context: str | None, dose: float | None) -> Start:
+        """Bind the fitted model to the control cells that a call starts from."""
+        bundle = self.bundle
+        cells = self._controls
+        if control is not None:
+            cells = from_anndata(control, bundle.panel, bundle.vocabulary)
+        return Start(bundle, cells.within(context), dose)
+
+    def save(self, path: Path | str, *, force: bool = False) -> Path:
+        """Write the model to a directory: safetensors, JSON and control cells.
+
+        Raises `OutputExistsError` when the directory holds something and `force` is off.
+        """
+        from gpjepa.api.run import save_model
+
+        return save_model(self, Path(path), force)
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "auto") -> GPJEPA:
+        """Read a saved model; it predicts without its training data.
+
+        Raises `CheckpointError` for files that are missing, damaged or of another program.
+        """
+        from gpjepa.api.run import load_model
+
+        bundle, controls = load_model(Path(path), device)
+        return cls._restored(bundle, controls, None)

@@ -1,0 +1,98 @@
+"""What the caller of a workflow chooses beside data and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gpjepa.data.perturbseq import PerturbSeq, read
+from gpjepa.training.pipeline import Session, open_fabric
+from gpjepa.training.trainer import Outlook
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Seed, device ("auto", "cpu", "cuda"), CPU threads, overwriting and progress bars."""
+
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+    force: bool = False
+    progress: bool = False
+
+    def apply_threads(self) -> None:
+        """Set the number of CPU threads that tensors use, when one was chosen."""
+        import torch
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+
+
+@dataclass(frozen=True)
+class RoleOptions:
+    """Columns and labels of a data file; None is detected."""
+
+    perturbation: str | None = None
+    control: str | None = None
+    layer: str | None = None
+    library: str | None = None
+    batch: str | None = None
+    cell_type: str | None = None
+    dose: str | None = None
+
+    def read(self, source: str, announce: bool = True) -> PerturbSeq:
+        """Read a file with these roles."""
+        return read(source, **asdict(self), announce=announce)
+
+
+@contextmanager
+def training_session(
+    options: RunOptions, folder: Path, identity: str, resume: bool
+) -> Iterator[Session]:
+    """Open what a stage is run with, drawing progress when asked to."""
+    with _watching(options.progress) as watch:
+        yield Session(
+            fabric=open_fabric(options.device),
+            seed=options.seed,
+            folder=folder,
+            resume=resume,
+            watch=watch,
+            identity=identity,
+        )
+
+
+@contextmanager
+def _watching(enabled: bool) -> Iterator[Callable[[Outlook], None] | None]:
+    """Draw a bar per stage with loss and cells per second on stderr."""
+    if not enabled:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("loss {task.fields[loss]:9.2f}"),
+        TextColumn("{task.fields[rate]:7.0f} cells/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, int] = {}
+
+        def watch(outlook: Outlook) -> None:
+            if outlook.stage not in tasks:
+                tasks[outlook.stage] = progress.add_task(
+                    outlook.stage, total=outlook.steps, loss=0.0, rate=0.0
+                )
+            progress.update(
+                tasks[outlook.stage],
+                completed=outlook.step,
+                loss=outlook.loss,
+                rate=outlook.cells_per_second,
+            )
+
+        yield watch

@@ -1,0 +1,82 @@
+"""Predicted populations as AnnData."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+
+from gpjepa.api.controls import ControlCells
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.bundle import Bundle
+from gpjepa.inference.means import Controls, encode_controls
+from gpjepa.inference.respond import Population
+from gpjepa.model.perturbation import Condition
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def condition_of(
+    vocabulary: Vocabulary,
+    labels: Sequence[str],
+    covariates: np.ndarray,
+    dose: float | None,
+) -> Condition:
+    """Return one condition per label with the covariate levels given for it."""
+    doses = None
+    if vocabulary.dose:
+        doses = torch.full((len(labels),), 1.0 if dose is None else float(dose))
+    return Condition(
+        torch.from_numpy(vocabulary.encode(labels)), torch.from_numpy(covariates), doses
+    )
+
+
+def anchored(bundle: Bundle, cells: ControlCells) -> tuple[Controls, torch.Tensor]:
+    """Encode control cells and return the logit offsets that make the decoder fit them."""
+    controls = encode_controls(bundle.model, cells.table)
+    return controls, controls.offset(float(controls.library.sum()))
+
+
+def to_anndata(
+    parts: Sequence[tuple[str, Population]], cells: ControlCells, genes: Sequence[str]
+) -> AnnData:
+    """Join sampled populations: int32 CSR counts, obs perturbation, total_counts and covariates."""
+    import anndata
+    import pandas
+
+    counts = vstack([population.counts for _, population in parts], format="csr")
+    counts = csr_matrix(counts, dtype=np.int32)
+    labels = np.concatenate([np.repeat(name, part.counts.shape[0]) for name, part in parts])
+    source = np.concatenate([population.source for _, population in parts])
+    index = [f"predicted-{row}" for row in range(len(labels))]
+    obs = pandas.DataFrame(
+        {
+            "perturbation": pandas.Categorical(labels.astype(str)),
+            "total_counts": np.concatenate([population.library for _, population in parts]),
+            "control_cell": cells.names[source].astype(str),
+        },
+        index=index,
+    )
+    for name, values in cells.levels.items():
+        obs[name] = pandas.Categorical(values[source].astype(str))
+    return anndata.AnnData(X=counts, obs=obs, var=pandas.DataFrame(index=list(genes)))
+
+
+class Start:
+    """A fitted model bound to the control cells that predictions start from."""
+
+    def __init__(self, bundle: Bundle, cells: ControlCells, dose: float | None) -> None:
+        self.bundle, self.cells, self.dose = bundle, cells, dose
+        self.controls, self.offset = anchored(bundle, cells)
+        self.target = float(np.median(cells.table.library))
+
+    def condition(self, labels: Sequence[str], source: np.ndarray) -> Condition:
+        """Return the conditions of cells that start from the control cells `source`."""
+        vocabulary = self.bundle.vocabulary
+        covariates = self.cells.covariates(vocabulary)[source]
+        made = condition_of(vocabulary, labels, covariates, self.dose)
+        return made.to(self.bundle.model.device())

@@ -1,0 +1,170 @@
+"""Training into a run directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.options import RoleOptions, RunOptions, training_session
+from gpjepa.api.record import TrainingRecord
+from gpjepa.api.run import (
+    DataRecord,
+    begin,
+    begin_records,
+    read_data_record,
+    read_split,
+    split_identity,
+    write_history,
+    write_model,
+)
+from gpjepa.core.config import Config
+from gpjepa.core.errors import CheckpointError
+from gpjepa.core.files import write_json
+from gpjepa.core.provenance import provenance
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.inference.bundle import load_encoder, save_encoder
+
+
+def pretrain_run(
+    source: str,
+    out: Path,
+    *,
+    roles: RoleOptions,
+    split: str | None,
+    config: Config,
+    options: RunOptions,
+) -> dict[str, Any]:
+    """Run Stage A on the training cells of a split (None: on all cells) into a run directory.
+
+    Returns a summary. Raises `KeyboardInterrupt` after a checkpoint when asked to stop.
+    """
+    begin(out, force=options.force, resume=False)
+    options.apply_threads()
+    data = roles.read(source)
+    parts = data.split(split or "none", seed=options.seed)
+    model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
+    record = data_record(source, data, roles)
+    begin_records(out, parts, record, config.model_dump(mode="json"))
+    name = identity("pretrain", record, parts, config, options.seed)
+    with training_session(options, out / "checkpoints", name, False) as session:
+        trained = model.pretrain(session=session)
+    save_encoder(out, model.encoder_bundle())
+    _finish(out, [trained], options)
+    return _summary(out, data, parts, [trained])
+
+
+def train_run(
+    source: str,
+    out: Path,
+    *,
+    roles: RoleOptions,
+    split: str,
+    context_column: str | None,
+    config: Config,
+    encoder: Path | None,
+    resume: bool,
+    options: RunOptions,
+) -> dict[str, Any]:
+    """Run Stage A (or take `encoder`), then Stages B and C, into a run directory.
+
+    `resume` continues an interrupted run exactly. Returns a summary.
+    """
+    begin(out, force=options.force, resume=resume)
+    options.apply_threads()
+    data = roles.read(source)
+    parts = data.split(split, seed=options.seed, context_column=context_column)
+    return train_data(
+        data, source, out, parts, roles, config, encoder=encoder, resume=resume, options=options
+    )
+
+
+def train_data(
+    data: PerturbSeq,
+    source: str,
+    out: Path,
+    split: Split,
+    roles: RoleOptions,
+    config: Config,
+    *,
+    encoder: Path | None,
+    resume: bool,
+    options: RunOptions,
+) -> dict[str, Any]:
+    """Train on data that are read and split already; see `train_run`."""
+    record = data_record(source, data, roles)
+    if encoder is not None:
+        _refuse_foreign(encoder, record, split)
+        loaded = load_encoder(encoder)
+        settings = config.model_dump()
+        settings["encoder"] = loaded.config.encoder.model_dump()
+        if "encoder" not in config.fit.model_fields_set:
+            settings["fit"]["encoder"] = "frozen"
+        config = Config(**settings)
+    model = GPJEPA(data, config, split, seed=options.seed, device=options.device)
+    begin_records(out, split, record, config.model_dump(mode="json"))
+    name = identity("train", record, split, config, options.seed)
+    records = []
+    with training_session(options, out / "checkpoints", name, resume) as session:
+        if encoder is not None:
+            model.use_encoder(loaded)
+        elif config.pretrain.epochs:
+            records.append(model.pretrain(session=session))
+        records.append(model.fit(session=session))
+    write_model(model, out)
+    _finish(out, records, options)
+    return _summary(out, data, split, records)
+
+
+def data_record(source: str, data: PerturbSeq, roles: RoleOptions) -> DataRecord:
+    """Record which data a run is trained on."""
+    chosen = {name: getattr(data.roles, name) for name in asdict(roles)}
+    return DataRecord(
+        str(source), data.fingerprint(), chosen, data.n_cells, data.n_genes, data.simulated
+    )
+
+
+def identity(stage: str, data: DataRecord, split: Split, config: Config, seed: int) -> str:
+    """Return what a checkpoint must agree on to be resumed."""
+    parts = [stage, data.fingerprint, split_identity(split), config.model_dump(mode="json"), seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_foreign(encoder: Path, data: DataRecord, split: Split) -> None:
+    """Refuse an encoder that was pretrained on another split of the same cells."""
+    own = read_data_record(encoder)
+    if own.fingerprint != data.fingerprint:
+        return
+    if split_identity(read_split(encoder)) != split_identity(split):
+        raise CheckpointError(
+            f"encoder {str(encoder)!r} was pretrained on another split of the same cells, so it "
+            "has seen cells that this split holds out; expected the same split and seed; "
+            "pretrain with them"
+        )
+
+
+def _finish(out: Path, records: list[TrainingRecord], options: RunOptions) -> None:
+    write_history(out, [record.history for record in records])
+    write_json(out / "provenance.json", provenance(None, options.seed))
+
+
+def _summary(
+    out: Path, data: PerturbSeq, split: Split, records: list[TrainingRecord]
+) -> dict[str, Any]:
+    last = records[-1]
+    return {
+        "run": str(out),
+        "cells": data.n_cells,
+        "genes": data.n_genes,
+        "training_perturbations": len(split.train),
+        "validation_perturbations": len(split.validation),
+        "test_perturbations": len(split.test),
+        "steps": [record.steps for record in records],
+        "best_step": last.best_step,
+        "best_score": last.best_score,
+        "seconds": round(sum(record.seconds for record in records), 1),
+    }

@@ -1,0 +1,133 @@
+"""A model in training: what GPJEPA holds until it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.api.controls import bound
+from gpjepa.api.record import TrainingRecord
+from gpjepa.core.config import Config
+from gpjepa.core.errors import CheckpointError
+from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
+from gpjepa.inference.cells import CellTable
+from gpjepa.training.calibrate import calibrate
+from gpjepa.training.pipeline import (
+    Session,
+    joined,
+    open_fabric,
+    run_stage_a,
+    run_stage_bc,
+    seeded_encoder,
+)
+from gpjepa.training.prepare import Prepared, prepare
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+GATE = 0.1  # mean count of a gene in control cells from which effects are judged
+
+
+class Trainee:
+    """Prepared data with the encoder that Stage A left."""
+
+    def __init__(
+        self,
+        data: PerturbSeq,
+        split: Split,
+        config: Config,
+        features: GeneFeatures | None,
+        seed: int,
+        device: str,
+    ) -> None:
+        self.config, self.seed, self.split = config, seed, split
+        self.prepared: Prepared = prepare(data, split, config, features)
+        self.session = Session(fabric=open_fabric(device), seed=seed)
+        moments = self.prepared.moments
+        self.panel = GenePanel(self.prepared.genes, moments.has_rest, moments.target)
+        self.encoder = seeded_encoder(moments, config, seed)
+        self.teacher = None
+        self.adopted = False
+
+    def encoder_bundle(self) -> EncoderBundle:
+        """Return the encoder as it is; before Stage A the teacher is its copy."""
+        teacher = self.teacher or self.encoder
+        return EncoderBundle(self.config, self.panel, self.encoder.eval(), teacher.eval())
+
+    def use_encoder(self, encoder: EncoderBundle) -> None:
+        """Take the encoder of another run of the same genes."""
+        if encoder.panel.names != self.panel.names:
+            own, theirs = set(self.panel.names), set(encoder.panel.names)
+            missing = sorted(theirs - own)[:5] or sorted(own - theirs)[:5]
+            raise CheckpointError(
+                f"the encoder was trained on {len(theirs)} genes, these data model {len(own)} "
+                f"(differing: {', '.join(missing) or 'the order'}); expected the same genes; "
+                "pretrain on these data"
+            )
+        if encoder.panel.has_rest != self.panel.has_rest:
+            raise CheckpointError(
+                "the encoder and these data differ in whether libraries count the rest of the "
+                "transcriptome; expected the same; give the totals of both or of neither"
+            )
+        latent = self.config.encoder
+        if encoder.config.encoder != latent:
+            raise CheckpointError(
+                f"the encoder has settings {encoder.config.encoder}; expected {latent}; "
+                "train with the encoder's own settings"
+            )
+        self.encoder, self.teacher = encoder.encoder, encoder.teacher
+        self.adopted = True
+
+    def pretrain(
+        self, unlabelled: AnnData | Sequence[AnnData] | None, session: Session | None
+    ) -> TrainingRecord:
+        """Run Stage A."""
+        extra = _as_list(unlabelled)
+        tables = [self.prepared.training.table]
+        for adata in extra:
+            cells = bound(adata, self.panel)
+            tables.append(CellTable(cells.counts, cells.library))
+        used = session or self.session
+        target = self.prepared.moments.target
+        stage, progress = run_stage_a(self.encoder, joined(tables), target, self.config, used)
+        self.encoder, self.teacher = stage.encoder, stage.teacher
+        return TrainingRecord.of(progress)
+
+    def fit(self, session: Session | None) -> tuple[TrainingRecord, Bundle]:
+        """Run Stages B and C and calibrate on validation perturbations."""
+        used = session or self.session
+        config = self.config
+        stage, progress = run_stage_bc(self.prepared, self.encoder, self.teacher, config, used)
+        model = stage.model.eval().requires_grad_(False)
+        prepared = self.prepared
+        gated = gated_genes(prepared)
+        calibration = calibrate(
+            model, stage.validation, prepared.observed, prepared.vocabulary, gated
+        )
+        teacher = stage.teacher.eval()
+        bundle = Bundle(config, self.panel, prepared.vocabulary, model, teacher, calibration)
+        return TrainingRecord.of(progress), bundle
+
+
+def gated_genes(prepared: Prepared) -> np.ndarray:
+    """Mark [G] the genes that effects are judged on.
+
+    Mean count of at least .1 in control cells, and perturbed by no training perturbation; where
+    no gene passes, all count.
+    """
+    mean = np.asarray(prepared.controls.table.counts.mean(axis=0)).ravel()
+    targets = set(prepared.vocabulary.members[: prepared.vocabulary.measured])
+    untouched = np.array([gene not in targets for gene in prepared.genes])
+    gated = (mean >= GATE) & untouched
+    return gated if gated.any() else np.ones(len(mean), dtype=bool)
+
+
+def _as_list(unlabelled: AnnData | Sequence[AnnData] | None) -> list[AnnData]:
+    if unlabelled is None:
+        return []
+    return list(unlabelled) if isinstance(unlabelled, (list, tuple)) else [unlabelled]

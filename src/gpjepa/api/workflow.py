@@ -1,0 +1,150 @@
+"""One function for each verb of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gpjepa.api.evaluate_run import evaluate_run
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.run import read_data_record, read_split
+from gpjepa.api.train_run import pretrain_run, train_run
+from gpjepa.core.errors import ConfigError
+from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
+from gpjepa.data.anndata_io import open_anndata, write_anndata
+from gpjepa.data.audit import audit
+from gpjepa.evaluation.evaluator import evaluate
+from gpjepa.evaluation.measurable import measurable
+from gpjepa.inference.bundle import load_encoder
+from gpjepa.inference.embed import embed_cells
+
+__all__ = [
+    "RoleOptions",
+    "RunOptions",
+    "check_file",
+    "describe_run",
+    "embed_file",
+    "evaluate_files",
+    "evaluate_run",
+    "predict_file",
+    "pretrain_run",
+    "train_run",
+]
+
+
+def check_file(
+    source: str, roles: RoleOptions, split: str | None, options: RunOptions
+) -> dict[str, Any]:
+    """Read a file and say what is in it, what is odd, and what can be measured.
+
+    Returns `roles` and `problems` (lines), `table` (a record per perturbation: cells, effect
+    size, split-half ceiling) and, with a split, `leaks`.
+    """
+    data = roles.read(source, announce=False)
+    table = measurable(data, options.seed)
+    found: dict[str, Any] = {
+        "roles": data.roles.describe(),
+        "cells": data.n_cells,
+        "genes": data.n_genes,
+        "problems": list(data.notes),
+        "table": table.to_dict(orient="records"),
+    }
+    if split is not None:
+        made = data.split(split, seed=options.seed)
+        found["leaks"] = audit(made, data)
+        found["split"] = {
+            part: list(getattr(made, part)) for part in ("train", "validation", "test")
+        }
+    return found
+
+
+def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[str, Any]:
+    """Write a copy of a file with teacher embeddings in obsm["X_gpjepa"]."""
+    from gpjepa.api.controls import bound
+
+    refuse_existing(out, options.force)
+    options.apply_threads()
+    encoder = load_encoder(run)
+    adata = open_anndata(source)
+    adata = adata.to_memory() if adata.isbacked else adata
+    adata.obsm["X_gpjepa"] = embed_cells(encoder.teacher, bound(adata, encoder.panel))
+    write_anndata(adata, out)
+    return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
+
+
+def predict_file(
+    run: Path,
+    labels: Sequence[str],
+    cells: int,
+    out: Path,
+    format: str,
+    options: RunOptions,
+) -> dict[str, Any]:
+    """Sample populations of raw counts into an h5ad file."""
+    refuse_existing(out, options.force)
+    options.apply_threads()
+    if format not in ("anndata",):
+        raise ConfigError(
+            f"format {format!r} is not known; expected 'anndata'; leave the option out"
+        )
+    model = GPJEPA.load(run, options.device)
+    predicted = model.predict(list(labels), cells, seed=options.seed)
+    effects = model.effects(list(labels), seed=options.seed)
+    write_atomic(out, predicted.write_h5ad)
+    told = effects.drop_duplicates("perturbation")[["perturbation", "novelty", "verdict"]]
+    return {
+        "out": str(out),
+        "cells": predicted.n_obs,
+        "genes": predicted.n_vars,
+        "perturbations": told.to_dict(orient="records"),
+    }
+
+
+def evaluate_files(
+    predicted: Path, observed: Path, train: Path | None, out: Path | None, options: RunOptions
+) -> dict[str, Any]:
+    """Score anyone's predicted cells against observed ones; write metrics when `out` is given."""
+    if out is not None:
+        refuse_existing(out, options.force)
+    report = evaluate(predicted, observed, train=train, seed=options.seed, name="predicted")
+    document = report.to_json()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "metrics.json", document)
+        write_atomic(out / "metrics.csv", lambda path: report.table.to_csv(path, index=False))
+    return {**document, "headline": report.headline()}
+
+
+def describe_run(run: Path) -> dict[str, Any]:
+    """Say what a run is: data, split, settings, training and versions."""
+    bundle = load_encoder(run)
+    split, record = read_split(run), read_data_record(run)
+    fitted = (run / "vocabulary.json").exists()
+    document: dict[str, Any] = {
+        "kind": "world model" if fitted else "encoder",
+        "data": asdict(record),
+        "genes": len(bundle.panel.names),
+        "rest_of_transcriptome": bundle.panel.has_rest,
+        "split": {
+            "scheme": split.scheme,
+            "seed": split.seed,
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": list(split.test),
+        },
+        "config": bundle.config.model_dump(mode="json"),
+    }
+    if fitted:
+        model = GPJEPA.load(run)
+        vocabulary, calibration = model.bundle.vocabulary, model.bundle.calibration
+        document["measured_perturbations"] = list(vocabulary.members[: vocabulary.measured])
+        document["perturbations_with_features"] = len(vocabulary.members)
+        document["calibrated"] = calibration.calibrated
+        document["supports_interactions"] = calibration.supports_interactions
+        document["supports_novel"] = calibration.supports_novel
+    if (run / "provenance.json").exists():
+        document["provenance"] = read_json(run / "provenance.json")
+    return document

@@ -1,0 +1,197 @@
+"""A trained model on disk: safetensors and JSON, nothing unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gpjepa.core.config import Config
+from gpjepa.core.errors import CheckpointError, GPJEPAError
+from gpjepa.core.files import read_json, write_atomic, write_json
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.calibration import Calibration
+from gpjepa.inference.tensors import read_tensors
+from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
+from gpjepa.model.perturbation import ConditionSpec
+
+FORMAT = "gpjepa-1"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class GenePanel:
+    """The modelled genes in order, whether a rest class exists, and the pseudobulk target."""
+
+    names: tuple[str, ...]
+    has_rest: bool
+    target: float
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderBundle:
+    """An encoder after Stage A with its teacher."""
+
+    config: Config
+    panel: GenePanel
+    encoder: CellEncoder
+    teacher: CellEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A fitted world model with all it needs to predict, but for the control cells."""
+
+    config: Config
+    panel: GenePanel
+    vocabulary: Vocabulary
+    model: WorldModel
+    teacher: CellEncoder
+    calibration: Calibration
+
+
+def save_encoder(path: Path, bundle: EncoderBundle) -> None:
+    """Write an encoder bundle into the directory `path`."""
+    parts = {"encoder": bundle.encoder, "teacher": bundle.teacher}
+    _save(path, bundle.config, bundle.panel, parts, "encoder")
+
+
+def save_bundle(path: Path, bundle: Bundle) -> None:
+    """Write a bundle into the directory `path`."""
+    parts = {"model": bundle.model, "teacher": bundle.teacher}
+    write_json(path / "vocabulary.json", bundle.vocabulary.to_json())
+    write_json(path / "calibration.json", bundle.calibration.to_json())
+    _save(path, bundle.config, bundle.panel, parts, "world-model")
+
+
+def load_encoder(path: Path) -> EncoderBundle:
+    """Read encoder and teacher from a run of either kind; raise `CheckpointError` if unusable."""
+    tensors, kind = _weights(path)
+    config, panel = _config(path), _panel(path)
+    moments = _blank_moments(panel)
+    encoder, teacher = build_encoder(moments, config), build_encoder(moments, config)
+    prefix = "model.encoder." if kind == "world-model" else "encoder."
+    _fill(encoder, tensors, prefix, path)
+    _fill(teacher, tensors, "teacher.", path)
+    return EncoderBundle(config, panel, encoder.eval(), teacher.requires_grad_(False).eval())
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a fitted model; raise `CheckpointError` when files are missing, damaged or foreign."""
+    tensors, kind = _weights(path)
+    if kind != "world-model":
+        raise CheckpointError(
+            f"run {str(path)!r} holds a pretrained encoder; expected a fitted model; "
+            "run gpjepa train with --encoder on it"
+        )
+    config, panel = _config(path), _panel(path)
+    vocabulary = Vocabulary.from_json(_json(path, "vocabulary.json"))
+    calibration = Calibration.from_json(_json(path, "calibration.json"))
+    features = tensors.get("model.condition.features")
+    if features is None or features.shape[0] != len(vocabulary.members):
+        raise CheckpointError(
+            f"{WEIGHTS} and vocabulary.json in {str(path)!r} are of different models; expected "
+            "one run's files; restore them or train again"
+        )
+    levels = tuple(len(values) for values in vocabulary.covariates.values())
+    spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose)
+    moments = _blank_moments(panel)
+    model = WorldModel(moments, spec, config)
+    teacher = build_encoder(moments, config)
+    _fill(model, tensors, "model.", path)
+    _fill(teacher, tensors, "teacher.", path)
+    teacher.requires_grad_(False)
+    return Bundle(config, panel, vocabulary, model.eval(), teacher.eval(), calibration)
+
+
+def _save(
+    path: Path, config: Config, panel: GenePanel, parts: dict[str, torch.nn.Module], kind: str
+) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "config.json", config.model_dump(mode="json"))
+    genes = {"genes": list(panel.names), "has_rest": panel.has_rest, "target": panel.target}
+    write_json(path / "genes.json", genes)
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, part in parts.items()
+        for key, value in part.state_dict().items()
+    }
+    metadata = {"format": FORMAT, "kind": kind}
+    write_atomic(path / WEIGHTS, lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def _weights(path: Path) -> tuple[dict[str, Tensor], str]:
+    if not path.is_dir():
+        raise CheckpointError(
+            f"run {str(path)!r} is not a directory; expected one that gpjepa wrote; check the path"
+        )
+    if not (path / WEIGHTS).exists():
+        raise CheckpointError(
+            f"run {str(path)!r} has no {WEIGHTS}; expected a finished run; "
+            "train again or continue it with --resume"
+        )
+    tensors, metadata = read_tensors(path / WEIGHTS)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{WEIGHTS} in {str(path)!r} was not written by gpjepa (format "
+            f"{metadata.get('format')!r}); expected {FORMAT!r}; use a run of this version"
+        )
+    return tensors, metadata.get("kind", "")
+
+
+def _json(path: Path, name: str) -> Any:
+    try:
+        return read_json(path / name)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            f"{name} in run {str(path)!r} cannot be read ({error}); expected the file that the "
+            "run wrote; restore it or train again"
+        ) from error
+
+
+def _config(path: Path) -> Config:
+    document = _json(path, "config.json")
+    try:
+        return Config(**document)
+    except (GPJEPAError, TypeError) as error:
+        raise CheckpointError(
+            f"config.json in run {str(path)!r} is of another version ({error}); expected the "
+            "settings of this one; train again"
+        ) from error
+
+
+def _panel(path: Path) -> GenePanel:
+    document = _json(path, "genes.json")
+    try:
+        names = tuple(document["genes"])
+        return GenePanel(names, bool(document["has_rest"]), float(document["target"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"genes.json in run {str(path)!r} is damaged ({error!r}); expected genes, has_rest "
+            "and target; restore it or train again"
+        ) from error
+
+
+def _blank_moments(panel: GenePanel) -> GeneMoments:
+    """Return moments of the right sizes, to be overwritten by the saved ones."""
+    genes = len(panel.names)
+    rate = torch.full((genes + panel.has_rest,), 1.0 / genes)
+    return GeneMoments(torch.zeros(genes), torch.ones(genes), rate, panel.target, panel.has_rest)
+
+
+def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    own = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+    try:
+        module.load_state_dict(own, strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{WEIGHTS} in run {str(path)!r} does not fit its config.json ({first}); expected "
+            "files of one run; restore them or train again"
+        ) from error

@@ -1,0 +1,44 @@
+"""Cells as tensors, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+BATCH = 2048  # cells that are made dense at once
+
+
+@dataclass(frozen=True, eq=False)
+class CellTable:
+    """Counts [cells, G] of the modelled genes and each cell's library."""
+
+    counts: csr_matrix
+    library: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.counts.shape[0])
+
+    def dense(
+        self, index: np.ndarray, device: torch.device | str = "cpu"
+    ) -> tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]:
+        """Return the counts and libraries of the cells at `index`."""
+        counts = torch.from_numpy(self.counts[index].toarray().astype(np.float32, copy=False))
+        library = torch.from_numpy(self.library[index].astype(np.float32))
+        return counts.to(device), library.to(device)
+
+    def batches(
+        self, device: torch.device | str = "cpu", size: int = BATCH
+    ) -> Iterator[tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]]:
+        """Yield all cells in order."""
+        for start in range(0, len(self), size):
+            yield self.dense(np.arange(start, min(start + size, len(self))), device)
+
+    def take(self, index: np.ndarray) -> CellTable:
+        """Return the cells at `index`."""
+        return CellTable(self.counts[index], self.library[index])

@@ -1,0 +1,21 @@
+"""Embeddings of cells by the teacher."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from gpjepa.data.cells import Cells
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.encoder import CellEncoder
+
+
+@torch.no_grad()
+def embed_cells(teacher: CellEncoder, cells: Cells) -> np.ndarray:
+    """Return one latent per cell, float32 [cells, D]; `cells` hold the modelled genes in order."""
+    device = teacher.embed.weight.device
+    table = CellTable(cells.counts, cells.library)
+    rows = [teacher(counts, library).cpu().numpy() for counts, library in table.batches(device)]
+    if not rows:
+        return np.zeros((0, teacher.latent), dtype=np.float32)
+    return np.concatenate(rows).astype(np.float32)

@@ -1,0 +1,65 @@
+"""How far a prediction lies from what was trained, and what to make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gpjepa.data.labels import members_of
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.calibration import Calibration
+
+USE_MODEL = "use the model"
+USE_SUM = "use the sum"
+DO_NOT_TRUST = "do not trust"
+FAR = 0.8  # novelty above which a prediction from features is not believed
+TOGETHER_ONLY = 0.5  # novelty of a member that was only measured inside combinations
+
+
+def member_novelty(vocabulary: Vocabulary, features: Tensor, member: str) -> float:
+    """Return 0 for a member measured alone, up to 1 for one unlike any measured member.
+
+    For a member without training cells it is 1 − the largest cosine similarity of its features
+    to those of measured members.
+    """
+    index = vocabulary.index_of(member)
+    if index < vocabulary.measured:
+        return TOGETHER_ONLY if member in vocabulary.in_combination_only else 0.0
+    if features.shape[1] == 0:
+        return 1.0
+    unit = torch.nn.functional.normalize(features.cpu().float(), dim=1)
+    nearest = float((unit[: vocabulary.measured] @ unit[index]).max())
+    return float(np.clip(1.0 - nearest, 0.0, 1.0))
+
+
+def novelty(vocabulary: Vocabulary, features: Tensor, label: str) -> float:
+    """Return the largest novelty among a label's members; control has none."""
+    members = members_of(label)
+    return max((member_novelty(vocabulary, features, member) for member in members), default=0.0)
+
+
+def verdict(vocabulary: Vocabulary, calibration: Calibration, label: str, distance: float) -> str:
+    """Return what to make of a prediction, from its novelty and what validation supports."""
+    members = members_of(label)
+    if not all(vocabulary.is_measured(member) for member in members):
+        believed = calibration.supports_novel and distance <= FAR
+        return USE_MODEL if believed else DO_NOT_TRUST
+    if any(member in vocabulary.in_combination_only for member in members):
+        return DO_NOT_TRUST
+    if len(members) > 1 and not calibration.supports_interactions:
+        return USE_SUM
+    return USE_MODEL
+
+
+def nearest_measured(labels: Sequence[str], label: str) -> str:
+    """Return the training label that shares the most members with `label`, the smallest first."""
+    own = set(members_of(label))
+
+    def rank(other: str) -> tuple[int, int, str]:
+        members = set(members_of(other))
+        return (-len(own & members), len(own ^ members), other)
+
+    return min(labels, key=rank)

@@ -1,0 +1,100 @@
+"""Expected expression of predicted populations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gpjepa.core.random import torch_stream
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.perturbation import Condition
+
+ROWS = 8192  # cell × perturbation rows that are run through the model at once
+SAMPLES = 4  # latent draws per control cell
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """Encoded control cells: where predictions start.
+
+    `shares` [G] are their real expression, `decoded` [G] what the decoder makes of them.
+    """
+
+    state: Float[Tensor, "N D"]
+    library: Float[Tensor, " N"]
+    shares: Float[Tensor, " C"]
+    decoded: Float[Tensor, " C"]
+
+    def offset(self, total: float, prior: float = 4.0) -> Float[Tensor, " C"]:
+        """Return the logit offsets that make decoded controls match the real ones.
+
+        `total` counts stand behind the real shares; each ratio is shrunk by `prior` counts, so a
+        gene that the controls hardly show keeps the model's level.
+        """
+        real, made = self.shares * total, self.decoded * total
+        return torch.log((real + prior) / (made + prior))
+
+
+@torch.no_grad()
+def encode_controls(model: WorldModel, cells: CellTable) -> Controls:
+    """Encode control cells with the model's encoder."""
+    device = model.device()
+    states, libraries, classes = [], [], []
+    counts = torch.zeros(cells.counts.shape[1], device=device, dtype=torch.float64)
+    for dense, library in cells.batches(device):
+        state = model.encoder(dense, library)
+        states.append(state)
+        libraries.append(library)
+        counts += dense.sum(dim=0, dtype=torch.float64)
+        classes.append(library.double() @ model.decoder.log_shares(state).exp().double())
+    library = torch.cat(libraries)
+    total = library.double().sum()
+    decoded = torch.stack(classes).sum(dim=0) / total
+    shares = counts / total
+    if decoded.shape[0] > shares.shape[0]:
+        shares = torch.cat((shares, (1.0 - shares.sum()).clamp_min(1e-9).unsqueeze(0)))
+    return Controls(torch.cat(states), library, shares.float(), decoded.float())
+
+
+@torch.no_grad()
+def mean_shares(
+    model: WorldModel,
+    controls: Controls,
+    condition: Condition,
+    seed: int,
+    offset: Float[Tensor, " C"] | None = None,
+    samples: int = SAMPLES,
+) -> Float[Tensor, " G"]:
+    """Return the expected share of the library of each gene in one predicted population.
+
+    `condition` has one row per control cell. With one seed all perturbations see the same latent
+    noise, so that differences between them are not sampling.
+    """
+    cells = controls.state.shape[0]
+    weight = (controls.library / controls.library.sum()).repeat(samples) / samples
+    row = torch.arange(cells, device=controls.state.device).repeat(samples)
+    generator = torch_stream(seed, "mean", device=controls.state.device)
+    total = torch.zeros(model.decoder.genes, device=controls.state.device)
+    for start in range(0, cells * samples, ROWS):
+        part = slice(start, start + ROWS)
+        prediction = model.predict(controls.state[row[part]], condition.rows(row[part]))
+        latent = model.head.sample(prediction, generator)
+        total += weight[part] @ model.decoder.mean_shares(latent, offset)
+    return total
+
+
+@torch.no_grad()
+def control_shares(
+    model: WorldModel, controls: Controls, offset: Float[Tensor, " C"] | None = None
+) -> Float[Tensor, " G"]:
+    """Return the expected share of each gene in the decoded control cells."""
+    weight = controls.library / controls.library.sum()
+    total = torch.zeros(model.decoder.genes, device=controls.state.device)
+    for start in range(0, controls.state.shape[0], ROWS):
+        part = slice(start, start + ROWS)
+        total += weight[part] @ model.decoder.mean_shares(controls.state[part], offset)
+    return total

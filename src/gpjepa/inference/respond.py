@@ -1,0 +1,88 @@
+"""Sampled populations of raw counts under perturbations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix, vstack
+from torch import Tensor
+
+from gpjepa.core.errors import NumericError
+from gpjepa.core.random import numpy_stream, torch_stream
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.perturbation import Condition
+
+ROWS = 4096  # cells decoded at once
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Sampled counts [cells, G] int32 with the control cell each one started from."""
+
+    counts: csr_matrix
+    library: np.ndarray
+    source: np.ndarray
+
+
+def draw_sources(available: int, wanted: int, seed: int) -> np.ndarray:
+    """Choose control cells to start from: each once before any is used again."""
+    rng = numpy_stream(seed, "sources")
+    rounds = -(-wanted // available)
+    drawn = np.concatenate([rng.permutation(available) for _ in range(rounds)])
+    return np.sort(drawn[:wanted])
+
+
+@torch.no_grad()
+def respond(
+    model: WorldModel,
+    controls: CellTable,
+    condition: Condition,
+    source: np.ndarray,
+    offset: Float[Tensor, " C"] | None,
+    seed: int,
+) -> Population:
+    """Sample one cell for each row of `condition`, starting from the control cells `source`.
+
+    Library sizes are those of the control cells. Raises `NumericError` for non-finite rates.
+    """
+    device = model.device()
+    generator = torch_stream(seed, "respond", device=device)
+    parts: list[csr_matrix] = []
+    for start in range(0, len(source), ROWS):
+        rows = np.arange(start, min(start + ROWS, len(source)))
+        counts, library = controls.dense(source[rows], device)
+        state = model.encoder(counts, library)
+        prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
+        latent = model.head.sample(prediction, generator)
+        distribution = model.decoder(latent, library, offset)
+        if not bool(torch.isfinite(distribution.mean).all()):
+            raise NumericError(
+                "the decoder returned rates that are not finite; expected finite ones; the model "
+                "did not train: look at its history"
+            )
+        drawn = fit_library(distribution.sample(generator), library, generator)
+        parts.append(csr_matrix(drawn.cpu().numpy().astype(np.int32)))
+    library_sizes = controls.library[source]
+    return Population(vstack(parts, format="csr"), library_sizes, source)
+
+
+def fit_library(
+    counts: Float[Tensor, "B G"], library: Float[Tensor, " B"], generator: torch.Generator
+) -> Float[Tensor, "B G"]:
+    """Thin the few cells whose counts exceed their library, so that the total holds them.
+
+    A measured cell's total is never below the sum of its genes; a cell that drew more keeps each
+    count with probability library / sum.
+    """
+    keep = (library / counts.sum(dim=1).clamp_min(1.0)).clamp_max(1.0)
+    rows = torch.nonzero(keep < 1.0).squeeze(1)
+    if not len(rows):
+        return counts
+    thinned = torch.binomial(
+        counts[rows], keep[rows].unsqueeze(1).expand_as(counts[rows]).contiguous(), generator
+    )
+    return counts.index_copy(0, rows, thinned)

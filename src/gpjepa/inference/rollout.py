@@ -1,0 +1,42 @@
+"""Perturbations one after the other, each acting on the state that the last one left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from gpjepa.core.random import torch_stream
+from gpjepa.inference.cells import CellTable
+from gpjepa.inference.respond import Population, fit_library
+from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.perturbation import Condition
+
+
+@torch.no_grad()
+def roll_out(
+    model: WorldModel,
+    controls: CellTable,
+    steps: Sequence[Condition],
+    source: np.ndarray,
+    offset: Float[Tensor, " C"] | None,
+    seed: int,
+) -> Population:
+    """Apply the conditions in order to the latent of each cell and decode the last state.
+
+    Each step draws its latent from the predictor given the state that the step before left.
+    """
+    device = model.device()
+    counts, library = controls.dense(source, device)
+    state = model.encoder(counts, library)
+    generator = torch_stream(seed, "rollout", device=device)
+    for condition in steps:
+        state = model.head.sample(model.predict(state, condition), generator)
+    drawn = model.decoder(state, library, offset).sample(generator)
+    fitted = fit_library(drawn, library, generator)
+    matrix = csr_matrix(fitted.cpu().numpy().astype(np.int32))
+    return Population(matrix, controls.library[source], source)

@@ -1,0 +1,79 @@
+"""The count decoder d_ψ: latent and library to a distribution over raw counts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gpjepa.model.distributions import (
+    CountDistribution,
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+)
+
+
+class CountDecoder(nn.Module):
+    """Softmax over genes × library = NB mean; θ = exp(log θ) per gene.
+
+    With `has_rest` the softmax has one more class, the rest of the transcriptome, so that
+    Σ_g μ_g + μ_rest = library; without it Σ_g μ_g = library.
+
+    Args: `base_rate` [G] (+1 with rest) is the mean share of each class in training cells.
+    Source: Lopez et al. 2018 (scVI), with the rest class added for gene panels.
+    """
+
+    log_dispersion: Tensor
+
+    def __init__(
+        self,
+        latent: int,
+        base_rate: Float[Tensor, " C"],
+        has_rest: bool,
+        hidden: int = 0,
+        distribution: Literal["nb", "zinb"] = "nb",
+    ) -> None:
+        super().__init__()
+        classes = base_rate.shape[0]
+        genes = classes - 1 if has_rest else classes
+        self.genes = genes
+        width = hidden or latent
+        self.body = nn.Sequential(nn.Linear(latent, hidden), nn.GELU()) if hidden else nn.Identity()
+        self.logits = nn.Linear(width, classes)
+        self.log_dispersion = nn.Parameter(torch.zeros(genes))
+        self.zero = nn.Linear(width, genes) if distribution == "zinb" else None
+        with torch.no_grad():
+            self.logits.weight.mul_(0.1)
+            self.logits.bias.copy_(torch.log(base_rate.clamp_min(1e-7)))
+            if self.zero is not None:
+                self.zero.weight.mul_(0.1)
+                self.zero.bias.fill_(-3.0)
+
+    def log_shares(
+        self, latent: Float[Tensor, "B D"], offset: Float[Tensor, " C"] | None = None
+    ) -> Float[Tensor, "B C"]:
+        """Return the log share of the library that each class takes; `offset` adds to logits."""
+        logits = self.logits(self.body(latent)).float()
+        return torch.log_softmax(logits if offset is None else logits + offset, dim=1)
+
+    def forward(
+        self,
+        latent: Float[Tensor, "B D"],
+        library: Float[Tensor, " B"],
+        offset: Float[Tensor, " C"] | None = None,
+    ) -> CountDistribution:
+        """Return the distribution of the counts of the modelled genes."""
+        shares = self.log_shares(latent, offset)[:, : self.genes]
+        mean = torch.exp(shares + torch.log(library.float()).unsqueeze(1))
+        dispersion = torch.exp(self.log_dispersion.float()).contiguous()
+        if self.zero is None:
+            return NegativeBinomial(mean, dispersion)
+        return ZeroInflatedNegativeBinomial(mean, dispersion, self.zero(self.body(latent)).float())
+
+    def mean_shares(
+        self, latent: Float[Tensor, "B D"], offset: Float[Tensor, " C"] | None = None
+    ) -> Float[Tensor, "B G"]:
+        """Return the expected counts of each modelled gene per unit of library."""
+        return self(latent, torch.ones(latent.shape[0], device=latent.device), offset).mean

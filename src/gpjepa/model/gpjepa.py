@@ -1,0 +1,74 @@
+"""The wiring of the world model: encoder, perturbation embedding, predictor, head, decoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gpjepa.core.config import Config
+from gpjepa.model.decoders import CountDecoder
+from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.genes import GeneScaling
+from gpjepa.model.perturbation import Condition, ConditionEncoder, ConditionSpec
+from gpjepa.model.predictor import Prediction, Predictor
+from gpjepa.model.variational import PredictiveHead, RecognitionHead
+
+
+@dataclass(frozen=True)
+class GeneMoments:
+    """Training moments of the modelled genes.
+
+    `mean` and `deviation` [G] of log1p(target · counts / library), `target` in counts,
+    `base_rate` [G, or G + 1 with the rest of the transcriptome] shares of the library.
+    """
+
+    mean: Float[Tensor, " G"]
+    deviation: Float[Tensor, " G"]
+    base_rate: Float[Tensor, " C"]
+    target: float
+    has_rest: bool
+
+
+def build_encoder(moments: GeneMoments, config: Config) -> CellEncoder:
+    """Build an untrained cell encoder."""
+    scaling = GeneScaling(moments.mean, moments.deviation, moments.target)
+    part = config.encoder
+    return CellEncoder(scaling, part.latent, part.hidden, part.layers)
+
+
+class WorldModel(nn.Module):
+    """Control cell and perturbation in, distribution over perturbed counts out."""
+
+    def __init__(self, moments: GeneMoments, spec: ConditionSpec, config: Config) -> None:
+        super().__init__()
+        latent, part = config.encoder.latent, config.predictor
+        self.encoder = build_encoder(moments, config)
+        self.condition = ConditionEncoder(spec, part.width)
+        self.predictor = Predictor(
+            latent, part.width, part.cell_tokens, part.layers, part.heads, part.form
+        )
+        head = RecognitionHead if config.head.recognition == "target" else PredictiveHead
+        self.head = head(latent, config.encoder.hidden)
+        self.decoder = CountDecoder(
+            latent,
+            moments.base_rate,
+            moments.has_rest,
+            config.decoder.hidden,
+            config.decoder.distribution,
+        )
+
+    def predict(
+        self,
+        state: Float[Tensor, "B D"],
+        condition: Condition,
+        hidden: Tensor | None = None,
+    ) -> Prediction:
+        """Predict the latent of encoded control cells under their conditions."""
+        return self.predictor(state, condition, self.condition, hidden)
+
+    def device(self) -> torch.device:
+        """Return the device that the parameters live on."""
+        return self.condition.shared.device

@@ -1,0 +1,181 @@
+"""The world model's step g_φ: cell state and perturbation to the perturbed state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from gpjepa.model.perturbation import Condition, ConditionEncoder
+
+LOG_VARIANCE_LIMIT = 6.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Gaussian over the perturbed latent, mean split by order of interaction.
+
+    mean = z_b + first_order + second_order; all [B, D].
+    """
+
+    mean: Float[Tensor, "B D"]
+    log_variance: Float[Tensor, "B D"]
+    first_order: Float[Tensor, "B D"]
+    second_order: Float[Tensor, "B D"]
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm self-attention over cell and condition tokens together, then an MLP."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.merge = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(
+        self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T W"]:
+        """Let every token look at those that are `present`."""
+        rows, count, width = tokens.shape
+        split = self.qkv(self.norm(tokens)).view(rows, count, 3, self.heads, -1)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        seen = scaled_dot_product_attention(query, key, value, attn_mask=present[:, None, None, :])
+        tokens = tokens + self.merge(seen.transpose(1, 2).reshape(rows, count, width))
+        return tokens + self.mlp(tokens)
+
+
+class ConditionalTransformer(nn.Module):
+    """Cell tokens and condition tokens in joint self-attention.
+
+    Returns the first-order shift, the pair shift (zero at initialisation) and the log-variance.
+    """
+
+    def __init__(self, latent: int, width: int, cell_tokens: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.cell_tokens = cell_tokens
+        self.split = nn.Linear(latent, cell_tokens * width)
+        self.position = nn.Parameter(torch.randn(cell_tokens, width) * 0.1)
+        self.blocks = nn.ModuleList([AttentionBlock(width, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+        self.first = nn.Linear(cell_tokens * width, latent)
+        self.second = nn.Linear(cell_tokens * width, latent)
+        self.log_variance = nn.Linear(cell_tokens * width, latent)
+        with torch.no_grad():
+            for layer, scale in ((self.first, 0.1), (self.second, 0.0), (self.log_variance, 0.1)):
+                layer.weight.mul_(scale)
+                layer.bias.zero_()
+
+    def forward(
+        self,
+        state: Float[Tensor, "B D"],
+        tokens: Float[Tensor, "B T W"],
+        present: Bool[Tensor, "B T"],
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B D"], Float[Tensor, "B D"]]:
+        """Run the transformer on each state under its condition tokens."""
+        rows = state.shape[0]
+        cell = self.split(state).view(rows, self.cell_tokens, -1) + self.position
+        x = torch.cat((cell, tokens), dim=1)
+        always = present.new_ones((rows, self.cell_tokens))
+        mask = torch.cat((always, present), dim=1)
+        for block in self.blocks:
+            x = block(x, mask)
+        read = self.norm(x[:, : self.cell_tokens]).flatten(1)
+        spread = LOG_VARIANCE_LIMIT * torch.tanh(self.log_variance(read) / LOG_VARIANCE_LIMIT)
+        return self.first(read), self.second(read), spread
+
+
+class Predictor(nn.Module):
+    """z_b + Σᵢ Δ₁(z_b, pᵢ) + Σᵢ<ⱼ Δ₂(z_b, {pᵢ, pⱼ}); the log-variance sees the whole set.
+
+    The order of a set cannot matter: members carry no position. With `form="free"` the mean is
+    z_b + the first-order output of one run on the whole set.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        width: int,
+        cell_tokens: int,
+        layers: int,
+        heads: int,
+        form: Literal["decomposed", "free"] = "decomposed",
+    ) -> None:
+        super().__init__()
+        self.form = form
+        self.transformer = ConditionalTransformer(latent, width, cell_tokens, layers, heads)
+
+    def forward(
+        self,
+        state: Float[Tensor, "B D"],
+        condition: Condition,
+        encoder: ConditionEncoder,
+        hidden: Bool[Tensor, " M"] | None = None,
+    ) -> Prediction:
+        """Predict the perturbed latent of each cell; an empty set leaves the mean in place."""
+        members = condition.members
+        rows, width = members.shape
+        flat = encoder.member_tokens(members.clamp_min(0).reshape(-1), hidden)
+        tokens = flat.view(rows, width, -1)
+        context = encoder.context_tokens(condition)
+        runs = _Runs.plan(members >= 0, self.form)
+        first, second, spread = self.transformer(
+            state[runs.cell],
+            torch.cat((tokens[runs.cell], context[runs.cell]), dim=1),
+            torch.cat((runs.chosen, runs.chosen.new_ones((len(runs.cell), context.shape[1]))), 1),
+        )
+        trust = encoder.trust(members)
+        weight = (trust[runs.cell] + (~runs.chosen)).prod(dim=1, keepdim=True)
+        zero = torch.zeros_like(state)
+        first_order = zero.index_add(0, runs.cell, first * weight * runs.is_first)
+        second_order = zero.index_add(0, runs.cell, second * weight * runs.is_pair)
+        log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole)
+        return Prediction(
+            state + first_order + second_order, log_variance, first_order, second_order
+        )
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of the transformer that a batch needs: which cell, which members, for what."""
+
+    cell: Int[Tensor, " N"]
+    chosen: Bool[Tensor, "N K"]
+    is_first: Float[Tensor, "N 1"]
+    is_pair: Float[Tensor, "N 1"]
+    is_whole: Float[Tensor, "N 1"]
+
+    @staticmethod
+    def plan(present: Bool[Tensor, "B K"], form: str) -> _Runs:
+        """List single members, pairs and whole sets, each set once however it is used."""
+        rows, width = present.shape
+        size = present.sum(dim=1)
+        everyone = torch.arange(rows, device=present.device)
+        if form == "free":
+            kind = (size > 0).float().unsqueeze(1)
+            return _Runs(everyone, present, kind, torch.zeros_like(kind), torch.ones_like(kind))
+        one = torch.eye(width, dtype=torch.bool, device=present.device)
+        subsets = [one[i] for i in range(width)]
+        subsets += [one[i] | one[j] for i in range(width) for j in range(i + 1, width)]
+        cells, chosen = [], []
+        for subset in subsets:
+            having = torch.nonzero((present | ~subset).all(dim=1)).squeeze(1)
+            cells.append(having)
+            chosen.append(subset.expand(len(having), width))
+        rest = torch.nonzero((size == 0) | (size > 2)).squeeze(1)
+        cells.append(rest)
+        chosen.append(present[rest])
+        cell, picked = torch.cat(cells), torch.cat(chosen)
+        members = picked.sum(dim=1)
+        whole = (members == size[cell]).float().unsqueeze(1)
+        first = (members == 1).float().unsqueeze(1)
+        pair = (members == 2).float().unsqueeze(1)
+        return _Runs(cell, picked, first, pair, whole)

@@ -1,0 +1,1 @@
+"""The terms of the objective, each a small function of tensors."""

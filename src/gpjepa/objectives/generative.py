@@ -1,0 +1,53 @@
+"""Count likelihood, KL and the pseudobulk term."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gpjepa.model.distributions import CountDistribution
+
+
+def negative_log_likelihood(
+    counts: Float[Tensor, "B G"], distribution: CountDistribution
+) -> Float[Tensor, ""]:
+    """Return −log p(counts) in nats per cell: summed over genes, averaged over cells."""
+    return -distribution.log_likelihood(counts).mean()
+
+
+def kl_term(kl: Float[Tensor, "B D"], free_bits: float) -> Float[Tensor, ""]:
+    """Return the KL in nats per cell: summed over dimensions, averaged over cells.
+
+    A dimension whose average is below `free_bits` nats is not pressed further down.
+    Source: Kingma et al. 2016, section C.8.
+    """
+    return kl.mean(dim=0).clamp_min(free_bits).sum()
+
+
+def group_means(
+    values: Float[Tensor, "B G"], weight: Float[Tensor, " B"], group: Int[Tensor, " B"], groups: int
+) -> Float[Tensor, "P G"]:
+    """Return the `weight`ed mean of the rows of each group."""
+    total = values.new_zeros((groups, values.shape[1]))
+    total = total.index_add(0, group, values * weight.unsqueeze(1))
+    mass = weight.new_zeros(groups).index_add(0, group, weight)
+    return total / mass.unsqueeze(1).clamp_min(1e-12)
+
+
+def population_term(
+    predicted: Float[Tensor, "P G"],
+    observed: Float[Tensor, "P G"],
+    error: Float[Tensor, "P G"],
+) -> Float[Tensor, " P"]:
+    """Return ½ Σ_g ((ê − e)/se)², nats per perturbation of a Gaussian pseudobulk likelihood.
+
+    Effects are differences of log1p pseudobulks; `error` is their standard error, which sets how
+    much each gene and perturbation counts.
+    """
+    return 0.5 * ((predicted - observed) / error).square().sum(dim=1)
+
+
+def log_pseudobulk(shares: Float[Tensor, "P G"], target: float) -> Float[Tensor, "P G"]:
+    """Return log1p(target · share) for shares of the library."""
+    return torch.log1p(target * shares)

@@ -1,0 +1,57 @@
+"""Training cells as arrays that a stage can draw batches from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.gpjepa import GeneMoments
+
+BLOCKS = 20  # co-expression blocks of genes
+
+
+def log_expression(table: CellTable, target: float) -> csr_matrix:
+    """Return log1p(target · counts / library), sparse."""
+    scaled = table.counts.multiply((target / np.maximum(table.library, 1.0))[:, None]).tocsr()
+    scaled.data = np.log1p(scaled.data).astype(np.float32)
+    return scaled
+
+
+def gene_moments(table: CellTable, has_rest: bool) -> GeneMoments:
+    """Measure the moments of the modelled genes on training cells."""
+    target = float(np.median(table.library))
+    expression = log_expression(table, target)
+    mean = np.asarray(expression.mean(axis=0)).ravel()
+    square = np.asarray(expression.multiply(expression).mean(axis=0)).ravel()
+    deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+    total = np.asarray(table.counts.sum(axis=0)).ravel() + 0.5
+    if has_rest:
+        total = np.append(total, max(float(table.library.sum()) - total.sum(), 1.0))
+    rate = torch.from_numpy((total / total.sum()).astype(np.float32))
+    return GeneMoments(
+        torch.from_numpy(mean.astype(np.float32)),
+        torch.from_numpy(deviation.astype(np.float32)),
+        rate,
+        target,
+        has_rest,
+    )
+
+
+def coexpression_blocks(table: CellTable, target: float, seed: int) -> np.ndarray:
+    """Group genes into blocks by their loadings in training cells; returns a block per gene."""
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import TruncatedSVD
+
+    expression = log_expression(table, target)
+    cells, genes = expression.shape
+    components = min(20, genes - 1, cells - 1)
+    blocks = min(BLOCKS, genes)
+    if components < 2:
+        return np.zeros(genes, dtype=np.int64)
+    svd = TruncatedSVD(components, random_state=seed).fit(expression)
+    loadings = svd.components_.T * svd.singular_values_
+    loadings /= np.linalg.norm(loadings, axis=1, keepdims=True) + 1e-8
+    grouping = KMeans(blocks, n_init=1, random_state=seed).fit(loadings)
+    return grouping.labels_.astype(np.int64)

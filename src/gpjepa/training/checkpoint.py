@@ -1,0 +1,90 @@
+"""Training state on disk: one safetensors file per stage, replaced whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim import Optimizer
+
+from gpjepa.core.errors import CheckpointError
+from gpjepa.core.files import write_atomic
+from gpjepa.inference.tensors import read_tensors
+
+
+@dataclass
+class Progress:
+    """Where a stage is: everything that is not a tensor. Sums of terms are since the last row."""
+
+    step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    finished: bool = False
+    seconds: float = 0.0
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_checkpoint(
+    path: Path, module: nn.Module, optimizer: Optimizer, progress: Progress, identity: str
+) -> None:
+    """Write module, optimizer and progress to `path`, atomically.
+
+    `identity` says which run the state belongs to: a resume with another one is refused.
+    """
+    tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
+    for index, state in enumerate(_optimizer_states(optimizer)):
+        for name, value in state.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    metadata = {"progress": json.dumps(asdict(progress)), "identity": identity}
+    write_atomic(path, lambda temporary: save_file(contiguous, temporary, metadata))
+
+
+def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identity: str) -> Progress:
+    """Restore `module` and `optimizer` in place and return the progress.
+
+    Raises `CheckpointError` when the file is damaged or of another run.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("identity") != identity:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} is of another run (other data, split, config or seed); "
+            "expected the run that is resumed; start a new run or pass the same arguments"
+        )
+    own = {name[7:]: value for name, value in tensors.items() if name.startswith("module.")}
+    try:
+        module.load_state_dict(own, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} does not fit the model ({error}); expected the same "
+            "config; start a new run"
+        ) from error
+    _restore_optimizer(optimizer, tensors)
+    return Progress(**json.loads(metadata["progress"]))
+
+
+def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _optimizer_states(optimizer: Optimizer) -> list[dict[str, Any]]:
+    return [optimizer.state.get(parameter, {}) for parameter in _parameters(optimizer)]
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    for index, parameter in enumerate(_parameters(optimizer)):
+        prefix = f"optimizer.{index}."
+        state = {
+            name.removeprefix(prefix): value.to(parameter.device if value.dim() else "cpu")
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
+        if state:
+            optimizer.state[parameter] = state

@@ -1,0 +1,91 @@
+"""What is known of each training perturbation: its observed effect and how well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from gpjepa.data.labels import CONTROL
+from gpjepa.evaluation.pseudobulk import group_pseudobulk, group_standard_error
+
+ERROR_FLOOR = 0.02  # log1p units: no pseudobulk is trusted further
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredEffects:
+    """Observed effects [P, G] in log1p pseudobulk units with standard errors.
+
+    `error` is of the perturbed pseudobulk alone; `control_error` [G] of the control's, which all
+    rows share. Controls are matched to each perturbation's strata (cell type, batch).
+    """
+
+    labels: tuple[str, ...]
+    effect: np.ndarray
+    error: np.ndarray
+    control_error: np.ndarray
+    cells: np.ndarray
+
+
+def measure_effects(
+    counts: csr_matrix,
+    library: np.ndarray,
+    labels: np.ndarray,
+    strata: np.ndarray,
+    target: float,
+    order: tuple[str, ...],
+) -> MeasuredEffects:
+    """Measure the effects of the perturbations in `order` against matched controls."""
+    position = {label: index for index, label in enumerate(order)}
+    codes = np.array([position.get(label, -1) for label in labels])
+    controls = labels == CONTROL
+    groups = len(order)
+    perturbed = group_pseudobulk(counts, library, codes, groups, target)
+    control_codes = np.where(controls, 0, -1)
+    error = _guarded(counts, library, codes, groups, target, perturbed)
+    base = group_pseudobulk(counts, library, control_codes, 1, target)
+    control_error = _guarded(counts, library, control_codes, 1, target, base)[0]
+    matched = _matched_controls(counts, library, codes, controls, strata, target, groups, base[0])
+    size = np.bincount(codes[codes >= 0], minlength=groups)
+    return MeasuredEffects(order, perturbed - matched, error, control_error, size)
+
+
+def _guarded(
+    counts: csr_matrix,
+    library: np.ndarray,
+    codes: np.ndarray,
+    groups: int,
+    target: float,
+    level: np.ndarray,
+) -> np.ndarray:
+    """Return standard errors that never claim more than one count's resolution."""
+    error = group_standard_error(counts, library, codes, groups, target)
+    total = np.bincount(codes[codes >= 0], weights=library[codes >= 0], minlength=groups)
+    resolution = (target / np.maximum(total, 1.0))[:, None] / np.exp(level)
+    return np.sqrt(np.nan_to_num(error, nan=1.0) ** 2 + resolution**2 + ERROR_FLOOR**2)
+
+
+def _matched_controls(
+    counts: csr_matrix,
+    library: np.ndarray,
+    codes: np.ndarray,
+    controls: np.ndarray,
+    strata: np.ndarray,
+    target: float,
+    groups: int,
+    overall: np.ndarray,
+) -> np.ndarray:
+    """Return each perturbation's control pseudobulk, strata weighted as in its own cells."""
+    names, stratum = np.unique(strata, return_inverse=True)
+    if len(names) == 1:
+        return np.repeat(overall[None, :], groups, axis=0)
+    per_stratum = group_pseudobulk(
+        counts, library, np.where(controls, stratum, -1), len(names), target
+    )
+    share = np.expm1(np.where(np.isnan(per_stratum), overall, per_stratum))
+    weight = np.zeros((groups, len(names)))
+    inside = codes >= 0
+    np.add.at(weight, (codes[inside], stratum[inside]), library[inside])
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    return np.log1p(weight @ share)

@@ -1,0 +1,151 @@
+"""Stage A, then Stages B and C, on prepared data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from scipy.sparse import vstack
+
+from gpjepa.core.config import Config
+from gpjepa.core.random import derive_seed
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
+from gpjepa.training.cells import coexpression_blocks
+from gpjepa.training.checkpoint import Progress
+from gpjepa.training.measured_effects import ERROR_FLOOR
+from gpjepa.training.pairs import make_pairs
+from gpjepa.training.prepare import Prepared
+from gpjepa.training.shrinkage import empirical_bayes
+from gpjepa.training.stage_a import StageA
+from gpjepa.training.stage_bc import (
+    EffectTargets,
+    StageBC,
+    identity_pairing,
+    transport_pairing,
+)
+from gpjepa.training.trainer import Outlook, Plan, train_stage
+from gpjepa.training.validation import make_validation
+
+INTERVALS = 20  # history rows, checkpoints and validations of a stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """Where and how a stage is run; `identity` ties checkpoints to their run."""
+
+    fabric: Fabric
+    seed: int = 0
+    folder: Path | None = None
+    resume: bool = False
+    watch: Callable[[Outlook], None] | None = None
+    identity: str = ""
+
+
+def open_fabric(device: str = "auto") -> Fabric:
+    """Return the lightning-fabric that training runs on: one device, float32."""
+    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device]
+    return Fabric(accelerator=accelerator, devices=1)
+
+
+def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncoder:
+    """Build an encoder whose initial parameters depend on the seed only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "encoder"))
+        return build_encoder(moments, config)
+
+
+def seeded_world_model(prepared: Prepared, config: Config, seed: int) -> WorldModel:
+    """Build a world model whose initial parameters depend on the seed only."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "model"))
+        return WorldModel(prepared.moments, prepared.spec, config)
+
+
+def joined(tables: list[CellTable]) -> CellTable:
+    """Stack tables of the same genes."""
+    if len(tables) == 1:
+        return tables[0]
+    counts = vstack([table.counts for table in tables], format="csr")
+    return CellTable(counts, np.concatenate([table.library for table in tables]))
+
+
+def run_stage_a(
+    encoder: CellEncoder, cells: CellTable, target: float, config: Config, session: Session
+) -> tuple[StageA, Progress]:
+    """Pretrain `encoder` in place on cells without labels."""
+    part = config.pretrain
+    blocks = coexpression_blocks(cells, target, derive_seed(session.seed, "blocks") % 2**31)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(session.seed, "pretrain"))
+        stage = StageA(encoder, cells, blocks, config, session.seed)
+    per_epoch = stage.batches.per_epoch
+    steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps) * bool(part.epochs)
+    plan = Plan(
+        steps=steps,
+        steps_per_epoch=per_epoch,
+        interval=max(1, steps // INTERVALS),
+        learning_rate=part.learning_rate,
+        weight_decay=part.weight_decay,
+        clip=config.fit.clip,
+        seed=session.seed,
+        identity=session.identity,
+    )
+    progress = train_stage(
+        stage, plan, session.fabric, session.folder, session.resume, session.watch
+    )
+    return stage, progress
+
+
+def run_stage_bc(
+    prepared: Prepared,
+    encoder: CellEncoder | None,
+    teacher: CellEncoder | None,
+    config: Config,
+    session: Session,
+) -> tuple[StageBC, Progress]:
+    """Fit predictor, head and decoder on an encoder from Stage A (or from scratch: None)."""
+    model = seeded_world_model(prepared, config, session.seed)
+    if encoder is not None:
+        model.encoder.load_state_dict(encoder.state_dict())
+    seed, moments = session.seed, prepared.moments
+    pairs = make_pairs(
+        prepared.training, prepared.observed.labels, prepared.vocabulary, config, seed
+    )
+    validation = make_validation(
+        prepared.controls, prepared.validation, prepared.vocabulary, moments.target, seed
+    )
+    measured = prepared.observed
+    posterior = empirical_bayes(measured.effect, measured.error**2 + measured.control_error**2)
+    observed = EffectTargets(
+        torch.from_numpy(posterior.mean).float(),
+        torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float(),
+        moments.target,
+    )
+    pairing = (
+        transport_pairing if config.predictor.pairing == "optimal-transport" else identity_pairing
+    )
+    stage = StageBC(model, teacher, observed, pairs, pairing, config, validation)
+    part = config.fit
+    per_epoch = max(1, -(-len(prepared.training.table) // part.batch_size))
+    steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps)
+    plan = Plan(
+        steps=steps,
+        steps_per_epoch=per_epoch,
+        interval=max(1, steps // part.validations),
+        learning_rate=part.learning_rate,
+        weight_decay=part.weight_decay,
+        clip=part.clip,
+        seed=seed,
+        patience=part.patience,
+        identity=session.identity,
+    )
+    progress = train_stage(
+        stage, plan, session.fabric, session.folder, session.resume, session.watch
+    )
+    return stage, progress

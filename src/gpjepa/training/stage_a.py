@@ -1,0 +1,89 @@
+"""Stage A: the encoder learns to predict the embedding of a cell's held-out genes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from gpjepa.core.config import Config
+from gpjepa.data.sampling import ShuffledBatches
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.encoder import CellEncoder, HeldOutPredictor
+from gpjepa.model.masking import MaskPlan, draw_held_out
+from gpjepa.objectives.jepa import latent_prediction
+from gpjepa.objectives.vicreg import vicreg
+from gpjepa.objectives.weights import Term, Terms
+from gpjepa.training.ema import make_teacher, momentum, move_teacher
+from gpjepa.training.monitors import spread_monitors
+
+
+@dataclass(frozen=True)
+class CellBatch:
+    """Cells of a step."""
+
+    counts: Float[Tensor, "B G"]
+    library: Float[Tensor, " B"]
+
+
+class StageA(nn.Module):
+    """Student, teacher and predictor of held-out genes over a table of cells."""
+
+    name = "pretrain"
+    blocks: Tensor
+
+    def __init__(
+        self, encoder: CellEncoder, cells: CellTable, blocks: np.ndarray, config: Config, seed: int
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.teacher = make_teacher(encoder)
+        genes = cells.counts.shape[1]
+        self.predictor = HeldOutPredictor(genes, encoder.latent, config.encoder.hidden)
+        self.register_buffer("blocks", torch.from_numpy(blocks))
+        part = config.pretrain
+        self.plan = MaskPlan(
+            low=part.mask_low,
+            high=part.mask_high,
+            expressed_share=part.expressed_share,
+            block_share=part.block_share,
+        )
+        self.loss, self.ema_start = config.loss, part.ema_start
+        self.cells = cells
+        self.batches = ShuffledBatches(len(cells), part.batch_size, seed, self.name)
+
+    def batch(self, step: int, device: torch.device) -> CellBatch:
+        """Return the cells of a step."""
+        return CellBatch(*self.cells.dense(self.batches.indices(step), device))
+
+    def forward(self, batch: CellBatch, step: int, steps: int, generator: Generator) -> Terms:
+        """Return the objective: prediction of held-out embeddings and VICReg against collapse."""
+        held_out = draw_held_out(batch.counts, self.blocks, self.plan, generator)
+        context = self.encoder(batch.counts, batch.library, ~held_out)
+        predicted = self.predictor(context, held_out)
+        with torch.no_grad():
+            target = self.teacher(batch.counts, batch.library, held_out)
+        spread = vicreg(context, predicted)
+        return Terms(
+            (
+                Term("predict", latent_prediction(predicted, target), self.loss.predict),
+                Term("vicreg", spread.anti_collapse() * context.shape[1], self.loss.vicreg),
+                *spread_monitors("context", context),
+            )
+        )
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Move the teacher."""
+        move_teacher(self.teacher, self.encoder, momentum(step, steps, self.ema_start))
+
+    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
+        """Return the parameters to train with their learning rate."""
+        parts = (self.encoder, self.predictor)
+        return [{"params": [p for part in parts for p in part.parameters()], "lr": rate}]
+
+    def validate(self, device: torch.device) -> dict[str, float]:
+        """Return no score: Stage A runs its schedule to the end."""
+        return {}

@@ -1,0 +1,206 @@
+"""Stages B and C together: predictor, head and decoder on an encoder from Stage A."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from gpjepa.core.config import Config
+from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.perturbation import Condition
+from gpjepa.model.predictor import Prediction
+from gpjepa.objectives.generative import (
+    group_means,
+    kl_term,
+    log_pseudobulk,
+    negative_log_likelihood,
+    population_term,
+)
+from gpjepa.objectives.jepa import latent_prediction
+from gpjepa.objectives.vicreg import vicreg
+from gpjepa.objectives.weights import Term, Terms
+from gpjepa.training.ema import make_teacher, momentum, move_teacher
+from gpjepa.training.monitors import active_units, spread_monitors
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Control cells and target cells of a step, row by row in the same group and stratum.
+
+    `group` [B] counts the step's perturbations, `perturbation` [P] their rows in the effect table
+    (−1 for control). `seed` is for the pairing.
+    """
+
+    control: Float[Tensor, "B G"]
+    control_library: Float[Tensor, " B"]
+    counts: Float[Tensor, "B G"]
+    library: Float[Tensor, " B"]
+    condition: Condition
+    group: Int[Tensor, " B"]
+    perturbation: Int[Tensor, " P"]
+    stratum: Int[Tensor, " B"]
+    seed: int
+
+
+@dataclass(frozen=True)
+class EffectTargets:
+    """Denoised effects of the training perturbations with their standard deviations, [P, G]."""
+
+    effect: Float[Tensor, "P G"]
+    error: Float[Tensor, "P G"]
+    target: float
+
+
+class StageBC(nn.Module):
+    """The joint objective: latent prediction, VICReg, likelihood, KL and pseudobulks."""
+
+    name = "fit"
+    effect: Tensor
+    error: Tensor
+
+    def __init__(
+        self,
+        model: WorldModel,
+        teacher: CellEncoder | None,
+        observed: EffectTargets,
+        source: Callable[[int, torch.device], PairBatch],
+        pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
+        config: Config,
+        validation: Callable[[WorldModel, torch.device], dict[str, float]],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.teacher = make_teacher(model.encoder) if teacher is None else teacher
+        self.teacher.requires_grad_(False)
+        self.frozen = config.fit.encoder == "frozen"
+        model.encoder.requires_grad_(not self.frozen)
+        self.register_buffer("effect", observed.effect)
+        self.register_buffer("error", observed.error)
+        self.target = observed.target
+        self.config, self.source, self.pair = config, source, pair
+        self.validation = validation
+
+    def batch(self, step: int, device: torch.device) -> PairBatch:
+        """Return the cells of a step."""
+        return self.source(step, device)
+
+    def forward(self, batch: PairBatch, step: int, steps: int, generator: Generator) -> Terms:
+        """Return the terms of the joint objective."""
+        model, loss = self.model, self.config.loss
+        state = model.encoder(batch.control, batch.control_library)
+        seen = model.encoder(batch.counts, batch.library)
+        with torch.no_grad():
+            teacher = self.teacher(batch.counts, batch.library)
+        order = self.pair(batch, state.detach(), seen.detach())
+        state, library = state[order], batch.control_library[order]
+        hidden = self._hidden(generator)
+        prediction = model.predict(state, batch.condition, hidden)
+        drawn = model.head.train_step(prediction, seen, generator)
+        imagined = model.head.sample(prediction, generator)
+        spread = vicreg(prediction.mean, seen)
+        warm = min(1.0, (step + 1) / max(1.0, self.config.head.kl_warmup * steps))
+        reconstruction = model.decoder(drawn.latent, batch.library)
+        forecast = model.decoder(imagined, batch.library)
+        return Terms(
+            (
+                Term("predict", latent_prediction(prediction.mean, teacher), loss.predict),
+                Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
+                Term("nb", negative_log_likelihood(batch.counts, reconstruction), loss.nb),
+                Term(
+                    "predictor_nb",
+                    negative_log_likelihood(batch.counts, forecast),
+                    loss.nb * loss.predictor_nb,
+                ),
+                Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
+                Term(
+                    "population",
+                    self._population(batch, state, imagined, library),
+                    loss.nb * loss.population,
+                ),
+                *self._priors(prediction),
+                *spread_monitors("encoder", seen),
+                active_units(drawn.kl),
+            )
+        )
+
+    def _hidden(self, generator: Generator) -> Bool[Tensor, " M"]:
+        """Draw the members whose own embedding is hidden in this step."""
+        residual = self.model.condition.residual
+        draw = torch.rand(residual.shape[0], generator=generator, device=residual.device)
+        return draw < self.config.perturbation.residual_dropout
+
+    def _population(
+        self,
+        batch: PairBatch,
+        state: Float[Tensor, "B D"],
+        imagined: Float[Tensor, "B D"],
+        library: Float[Tensor, " B"],
+    ) -> Float[Tensor, ""]:
+        """Compare decoded effects of the step's perturbations with denoised observed ones.
+
+        Both populations are decoded from the same control cells, so that the noise of which
+        controls were drawn cancels.
+        """
+        decoder, groups = self.model.decoder, batch.perturbation.shape[0]
+        perturbed = group_means(decoder.mean_shares(imagined), library, batch.group, groups)
+        control = group_means(decoder.mean_shares(state), library, batch.group, groups)
+        effect = log_pseudobulk(perturbed, self.target) - log_pseudobulk(control, self.target)
+        real = batch.perturbation >= 0
+        row = batch.perturbation[real]
+        nats = population_term(effect[real], self.effect[row], self.error[row])
+        return nats.sum() / max(1, len(row))
+
+    def _priors(self, prediction: Prediction) -> tuple[Term, Term]:
+        """Return the Gaussian priors on the shifts, in nats per cell."""
+        first = 0.5 * prediction.first_order.square().sum(dim=1).mean()
+        second = 0.5 * prediction.second_order.square().sum(dim=1).mean()
+        loss = self.config.loss
+        return Term("shift", first, loss.shift), Term("interaction", second, loss.interaction)
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Move the teacher while the encoder learns."""
+        if not self.frozen:
+            share = momentum(step, steps, self.config.fit.ema_start)
+            move_teacher(self.teacher, self.model.encoder, share)
+
+    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
+        """Return the parameters to train; the encoder learns at a tenth of the rate."""
+        encoder = {id(p) for p in self.model.encoder.parameters()}
+        rest = [p for p in self.parameters() if p.requires_grad and id(p) not in encoder]
+        groups: list[dict[str, object]] = [{"params": rest, "lr": rate}]
+        if not self.frozen:
+            slow = rate * self.config.fit.encoder_rate
+            groups.append({"params": list(self.model.encoder.parameters()), "lr": slow})
+        return groups
+
+    def validate(self, device: torch.device) -> dict[str, float]:
+        """Return the validation numbers; without measurable ones there is no score."""
+        return self.validation(self.model, device)
+
+
+def identity_pairing(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
+    """Keep the control that was drawn at random in the target's stratum."""
+    return torch.arange(state.shape[0], device=state.device)
+
+
+def transport_pairing(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
+    """Pair controls with targets of the same group and stratum by least squared distance.
+
+    The optimal transport between equally many cells of equal weight is an assignment.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    order = np.arange(state.shape[0])
+    key = (batch.group * (int(batch.stratum.max()) + 1) + batch.stratum).cpu().numpy()
+    cost = torch.cdist(seen.float(), state.float()).square().cpu().numpy()
+    for value in np.unique(key):
+        rows = np.flatnonzero(key == value)
+        target, source = linear_sum_assignment(cost[np.ix_(rows, rows)])
+        order[rows[target]] = rows[source]
+    return torch.from_numpy(order).to(state.device)
