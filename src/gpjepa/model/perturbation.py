@@ -75,13 +75,14 @@ class ConditionEncoder(nn.Module):
         self, members: Int[Tensor, " N"], hidden: Bool[Tensor, " M"] | None = None
     ) -> Float[Tensor, "N W"]:
         """Embed members one by one; `hidden` marks those whose residual is dropped."""
-        own = members < self.measured
+        own = measured = members < self.measured
         row = members.clamp_max(self.residual.shape[0] - 1)
         if hidden is not None:
             own = own & ~hidden[row]
         token = self.shared + self.residual[row] * own.unsqueeze(1)
         if self.project is not None:
-            token = token + self.feature_trust * self.project(self.features[members])
+            trust = torch.where(measured, 1.0, self.feature_trust).unsqueeze(1)
+            token = token + trust * self.project(self.features[members])
         return self.out(token)
 
     def trust(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:

@@ -132,8 +132,8 @@ class Predictor(nn.Module):
             torch.cat((tokens[runs.cell], context[runs.cell]), dim=1),
             torch.cat((runs.chosen, runs.chosen.new_ones((len(runs.cell), context.shape[1]))), 1),
         )
-        trust = encoder.trust(members)
-        weight = (trust[runs.cell] + (~runs.chosen)).prod(dim=1, keepdim=True)
+        trust = encoder.trust(members)[runs.cell]
+        weight = torch.where(runs.chosen, trust, 1.0).prod(dim=1, keepdim=True)
         zero = torch.zeros_like(state)
         first_order = zero.index_add(0, runs.cell, first * weight * runs.is_first)
         second_order = zero.index_add(0, runs.cell, second * weight * runs.is_pair)
