@@ -76,16 +76,7 @@ def make_pair(
     """
     truth = read(observed, announce=False)
     training = None if train is None else _read_train(train, truth)
-    known = {*truth.members, *(training.members if training else ())}
-    roles = truth.roles
-    guess = read_prediction(
-        predicted,
-        tuple(dict.fromkeys((roles.perturbation, *PERTURBATION_COLUMNS))),
-        tuple(dict.fromkeys(([roles.library] if roles.library else []) + [*LIBRARY_COLUMNS])),
-        {*CONTROL_NAMES, roles.control},
-        known,
-    )
-    guess = _in_order_of(guess, truth.genes)
+    guess = _read_predicted(predicted, truth, training)
     guess, truth, training, notes = _one_denominator(guess, truth, training)
     cells = _population(truth)
     perturbed = guess.cells.perturbed
@@ -114,6 +105,21 @@ def make_pair(
         spoiled=guess.spoiled & frozenset(perturbations),
         notes=(*notes, *more),
     )
+
+
+def _read_predicted(
+    predicted: AnnData, truth: PerturbSeq, training: PerturbSeq | None
+) -> Prediction:
+    """Read the predicted cells by the names that the observed ones use, in their gene order."""
+    roles = truth.roles
+    guess = read_prediction(
+        predicted,
+        tuple(dict.fromkeys((roles.perturbation, *PERTURBATION_COLUMNS))),
+        tuple(dict.fromkeys(([roles.library] if roles.library else []) + [*LIBRARY_COLUMNS])),
+        {*CONTROL_NAMES, roles.control},
+        {*truth.members, *(training.members if training else ())},
+    )
+    return _in_order_of(guess, truth.genes)
 
 
 def _read_train(train: AnnData, truth: PerturbSeq) -> PerturbSeq:
