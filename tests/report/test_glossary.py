@@ -6,9 +6,16 @@ from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
+from gpjepa.evaluation.representation import REPRESENTATION_METRICS
 from gpjepa.report.glossary import describe
 
-METRICS = (*EFFECT_METRICS, *GENERATIVE_METRICS, *INTERVAL_METRICS, *POOLED_METRICS)
+METRICS = (
+    *EFFECT_METRICS,
+    *REPRESENTATION_METRICS,
+    *GENERATIVE_METRICS,
+    *INTERVAL_METRICS,
+    *POOLED_METRICS,
+)
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

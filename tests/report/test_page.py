@@ -197,3 +197,37 @@ def test_every_control_has_a_label_and_every_figure_a_description(page: Any) -> 
 def test_identifiers_are_unique(page: Any) -> None:
     found = [node.attributes["id"] for node in page.walk() if "id" in node.attributes]
     assert len(found) == len(set(found))
+
+
+def test_what_was_held_out_is_counted_in_perturbations_and_cells(page: Any) -> None:
+    facts = {node.all("dt")[0].text: node.all("dd")[0].text
+             for node in page.all("dl", "facts")[0].all("div")}  # fmt: skip
+    assert facts["Held out"] == "8 perturbations, 800 cells"
+    assert facts["Size"] == "3,375 cells × 500 genes"
+    assert facts["Seed"] == "0"
+
+
+def test_a_run_that_held_nothing_out_says_that_it_shows_fit(
+    make_run: Callable[..., Path], tmp_path: Path, parse: Callable[[str], Any]
+) -> None:
+    run = make_run()
+    effects = run / "evaluation" / "effects.csv"
+    text = effects.read_text()
+    for group in ("combo_seen2", "unseen_single"):
+        text = text.replace(group, "trained on")
+    effects.write_text(text)
+    split = json.loads((run / "split.json").read_text()) | {"test": []}
+    (run / "split.json").write_text(json.dumps(split))
+    page = parse(render(run, tmp_path / "r.html").read_text())
+    assert "fit, not prediction" in page.by_id("effects").text
+    assert "0 perturbations" in page.all("dl", "facts")[0].text
+
+
+def test_losses_are_shown_as_losses(page: Any, run_folder: Path) -> None:
+    rows = json.loads((run_folder / "evaluation" / "summary.json").read_text())["headline"]
+    lost = sum(row["won"] is False for row in rows)
+    assert lost > 0
+    verdict = page.all("section", "verdict")[0]
+    told = [item.text for item in verdict.all("li")]
+    assert sum("does not beat" in words for words in told) == lost
+    assert f"{len(rows) - lost} of {len(rows)}" in verdict.text

@@ -16,10 +16,11 @@ from gpjepa.report.versus import merit
 
 FEWEST = 5  # perturbations that must all agree before their agreement is called clear
 GROUPS: Mapping[str, str] = {
-    "combo_seen2": "combinations of measured members",
-    "combo_seen1": "combinations with one measured member",
-    "combo_seen0": "combinations of unmeasured members",
-    "unseen_single": "unmeasured single perturbations",
+    ALL: "all perturbations",
+    "combo_seen2": "combinations never measured, of members measured alone",
+    "combo_seen1": "combinations never measured, with one member measured",
+    "combo_seen0": "combinations never measured, with no member measured",
+    "unseen_single": "single perturbations never measured",
 }
 
 
@@ -53,10 +54,18 @@ class Sentence:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """The sentences, and how many comparisons the model leads, and leads clearly."""
+class Group:
+    """The sentences about one group of perturbations."""
 
+    title: str
     sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The sentences by group, and how many comparisons the model leads, and leads clearly."""
+
+    groups: tuple[Group, ...]
     compared: int
     wins: int
     clear_wins: int
@@ -75,10 +84,18 @@ def opening(run: Run) -> Opening:
     rows = run.summary.get("headline")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     records, members = records_of(run), _members(run)
-    sentences = tuple(_sentence(row, run.model, records, members) for row in rows)
-    outcomes = [sentence.outcome for sentence in sentences]
+    sentences: dict[str, list[Sentence]] = {}
+    for row in rows:
+        group = str(row.get("group") or ALL)
+        sentences.setdefault(group, []).append(
+            _sentence(row, group, run.model, records, members.get(group, []))
+        )
+    outcomes = [sentence.outcome for found in sentences.values() for sentence in found]
     return Opening(
-        sentences=sentences,
+        groups=tuple(
+            Group(GROUPS.get(name, name.replace("_", " ")), tuple(found))
+            for name, found in sentences.items()
+        ),
         compared=sum(outcome is not Outcome.OPEN for outcome in outcomes),
         wins=sum(outcome in (Outcome.WIN, Outcome.AHEAD) for outcome in outcomes),
         clear_wins=outcomes.count(Outcome.WIN),
@@ -95,13 +112,11 @@ def _members(run: Run) -> dict[str, list[str]]:
 
 
 def _sentence(
-    row: dict[str, Any], model: str, records: Records, members: dict[str, list[str]]
+    row: dict[str, Any], group: str, model: str, records: Records, labels: list[str]
 ) -> Sentence:
-    metric, group = str(row.get("metric", "metric")), str(row.get("group") or ALL)
+    metric = str(row.get("metric", "metric"))
     term = describe(metric)
     subject = f"{term.label} ({term.direction})" if term.arrow else term.label
-    if group != ALL:
-        subject += f", {GROUPS.get(group, group.replace('_', ' '))}"
     value, baseline = finite(row.get("model")), finite(row.get("best_baseline"))
     won = row["won"] if isinstance(row.get("won"), bool) else None
     if value is None:
@@ -114,7 +129,7 @@ def _sentence(
     if group == ALL:
         support = _interval(records, metric, model, rival)
     else:
-        support = _count(records, metric, members.get(group, []), (model, rival), term)
+        support = _count(records, metric, labels, (model, rival), term)
     clear = support is not None and support.clear
     outcome = Outcome.WIN if clear else Outcome.AHEAD
     if not won:

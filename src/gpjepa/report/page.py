@@ -25,7 +25,7 @@ from gpjepa.report.numbers import interval, number, whole
 from gpjepa.report.run import AXES, Run, read_run
 from gpjepa.report.tables import text_of, values_of
 
-STYLES = ("page.css", "tables.css", "figures.css")
+STYLES = ("page.css", "tables.css", "figures.css", "print.css")
 SCRIPTS = ("page.js", "scoreboard.js", "points.js", "screen.js", "populations.js", "latent.js")
 
 

@@ -31,7 +31,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     ),
     "do not trust": (
         "poor",
-        "Too far from what was trained on, or a member that was only ever seen inside combinations.",
+        "Too far from what was trained on, or a member was only ever seen inside combinations.",
     ),
 }
 
