@@ -62,9 +62,10 @@ def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnD
     """Sample the population that a sequence of perturbations leads to."""
     if cells < 1:
         raise ConfigError(f"cells is {cells}; expected 1 or more; pass for example cells=400")
-    steps = [canonical(label, start)[0] for label in labels]
+    given = [labels] if isinstance(labels, str) else list(labels)
+    steps = [canonical(label, start)[0] for label in given]
     if not steps:
-        canonical(labels, start)
+        canonical(given, start)
     source = draw_sources(len(start.cells), cells, seed)
     conditions = [start.condition([step] * cells, source) for step in steps]
     name = " > ".join(steps)

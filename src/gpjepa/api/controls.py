@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,13 +39,6 @@ class ControlCells:
         levels = {name: values[index] for name, values in self.levels.items()}
         return ControlCells(self.table.take(index), self.names[index], levels)
 
-    def on(self, genes: np.ndarray, panel: Sequence[str]) -> ControlCells:
-        """Return the cells on the genes of a panel, given the genes that they have."""
-        position = {gene: column for column, gene in enumerate(genes)}
-        columns = [position[gene] for gene in panel]
-        counts = self.table.counts[:, columns]
-        return ControlCells(CellTable(counts, self.table.library), self.names, self.levels)
-
     def within(self, context: str | None) -> ControlCells:
         """Return the cells of one context: a level of cell type or, without types, of batch.
 
@@ -78,14 +70,14 @@ class ControlCells:
         return np.stack(columns, axis=1) if columns else np.zeros((rows, 0), dtype=np.int64)
 
 
-def kept_controls(data: PerturbSeq, index: np.ndarray, seed: int) -> ControlCells:
-    """Choose up to 2,000 control cells of each context to keep with the model."""
+def kept_controls(data: PerturbSeq, seed: int) -> ControlCells:
+    """Choose up to 2,000 of these control cells of each context to keep with the model."""
     context = data.cell_type if data.cell_type is not None else data.batch
-    groups = np.zeros(len(index), dtype=int)
+    groups = np.zeros(data.n_cells, dtype=int)
     if context is not None:
-        groups = np.unique(context[index].astype(str), return_inverse=True)[1]
+        groups = np.unique(context.astype(str), return_inverse=True)[1]
     rng = numpy_stream(seed, "kept controls")
-    rows = [rng.permutation(index[groups == g])[:PER_CONTEXT] for g in np.unique(groups)]
+    rows = [rng.permutation(np.flatnonzero(groups == g))[:PER_CONTEXT] for g in np.unique(groups)]
     return from_data(data.subset(np.sort(np.concatenate(rows))))
 
 
@@ -113,9 +105,14 @@ def from_anndata(adata: AnnData, panel: GenePanel, vocabulary: Vocabulary) -> Co
     return ControlCells(CellTable(cells.counts, cells.library), cells.cells, levels)
 
 
-def bound(source: AnnData | Path | str, panel: GenePanel) -> Cells:
+def bound(
+    source: AnnData | Path | str,
+    panel: GenePanel,
+    layer: str | None = None,
+    library: str | None = None,
+) -> Cells:
     """Read cells and bring them onto the panel, with a library of the model's kind."""
-    cells = read_cells(source)
+    cells = read_cells(source, layer, library)
     if panel.has_rest and not cells.has_rest:
         raise DataError(
             "the cells have no totals beyond their genes; expected obs total_counts, n_counts or "

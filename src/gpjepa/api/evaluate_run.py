@@ -27,10 +27,10 @@ def evaluate_run(
     `data` replaces the recorded path of the training file. Raises `DataError` when the file is
     not the one that the run was trained on, and when an axis could not be scored.
     """
+    target = refuse_existing(out or run / "evaluation", options.force)
     options.apply_threads()
     model = GPJEPA.load(run, options.device)
     record = read_data_record(run)
-    target = refuse_existing(out, options.force) if out is not None else run / "evaluation"
     cells = _training_file(record, data)
     return evaluate_model(model, cells, run, target, options, record)
 

@@ -51,8 +51,8 @@ class GPJEPA:
             data, chosen, config or Config(), features, seed, device
         )
         self._bundle: Bundle | None = None
-        self._controls = kept_controls(data, chosen.parts(data).train_controls, seed)
-        self._controls = self._controls.on(data.genes, self._trainee.prepared.genes)
+        starts = data.subset(chosen.parts(data).train_controls)
+        self._controls = kept_controls(starts.select_genes(self._trainee.prepared.genes), seed)
 
     @classmethod
     def _restored(cls, bundle: Bundle, controls: ControlCells, trainee: Trainee | None) -> GPJEPA:

@@ -70,7 +70,7 @@ def _watching(enabled: bool) -> Iterator[Callable[[Outlook], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:<8}"),
@@ -81,7 +81,7 @@ def _watching(enabled: bool) -> Iterator[Callable[[Outlook], None] | None]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def watch(outlook: Outlook) -> None:
             if outlook.stage not in tasks:

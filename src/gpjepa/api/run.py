@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from gpjepa.api.controls import ControlCells, load_controls, save_controls
 from gpjepa.core.errors import CheckpointError, ConfigError, DataError
-from gpjepa.core.files import clear, read_json, refuse_existing, write_atomic, write_json
+from gpjepa.core.files import (
+    clear,
+    read_json,
+    refuse_existing,
+    write_atomic,
+    write_json,
+    write_text,
+)
 from gpjepa.data.partition import Split
 from gpjepa.inference.bundle import Bundle, load_bundle, save_bundle
 from gpjepa.training.pipeline import open_fabric
@@ -100,14 +107,12 @@ def write_history(path: Path, records: Sequence[DataFrame]) -> None:
 
     history = pandas.concat(list(records), ignore_index=True)
     write_atomic(path / "history.csv", lambda target: history.to_csv(target, index=False))
-    write_atomic(
-        path / "history.jsonl",
-        lambda target: history.to_json(target, orient="records", lines=True),
-    )
+    rows = [json.dumps(row) for row in history.to_dict(orient="records")]
+    write_text(path / "history.jsonl", "".join(f"{row}\n" for row in rows))
 
 
 def begin(path: Path, *, force: bool, resume: bool) -> None:
-    """Make room for a run: refuse an occupied directory unless it is resumed or forced."""
+    """Refuse an occupied directory unless it is resumed or forced; nothing is touched yet."""
     if resume:
         if not (path / "checkpoints").is_dir():
             raise ConfigError(
@@ -116,7 +121,6 @@ def begin(path: Path, *, force: bool, resume: bool) -> None:
             )
         return
     refuse_existing(path, force)
-    _clear_run(path)
 
 
 def _clear_run(path: Path) -> None:
@@ -140,8 +144,9 @@ def _clear_run(path: Path) -> None:
 
 
 def begin_records(path: Path, split: Split, data: DataRecord, config: dict[str, Any]) -> None:
-    """Write what identifies a run before its first step."""
+    """Clear what an earlier run left and write what identifies this one, before its first step."""
     path.mkdir(parents=True, exist_ok=True)
+    _clear_run(path)
     write_json(path / "split.json", split.to_json())
     write_json(path / "data.json", data.to_json())
     write_json(path / "config.json", config)

@@ -23,11 +23,12 @@ from gpjepa.api.run import (
 )
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
-from gpjepa.core.files import write_json
+from gpjepa.core.files import sha256, write_json
 from gpjepa.core.provenance import provenance
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
-from gpjepa.inference.bundle import load_encoder, save_encoder
+from gpjepa.inference.bundle import WEIGHTS, load_encoder, save_encoder
+from gpjepa.training.checkpoint import refuse_other
 
 
 def pretrain_run(
@@ -38,20 +39,25 @@ def pretrain_run(
     split: str | None,
     config: Config,
     options: RunOptions,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Run Stage A on the training cells of a split (None: on all cells) into a run directory.
 
-    Returns a summary. Raises `KeyboardInterrupt` after a checkpoint when asked to stop.
+    Returns a summary. Raises `KeyboardInterrupt` after a checkpoint when asked to stop; `resume`
+    continues from it exactly.
     """
-    begin(out, force=options.force, resume=False)
+    begin(out, force=options.force, resume=resume)
     options.apply_threads()
     data = roles.read(source)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
     record = data_record(source, data, roles)
-    begin_records(out, parts, record, config.model_dump(mode="json"))
     name = identity("pretrain", record, parts, config, options.seed)
-    with training_session(options, out / "checkpoints", name, False) as session:
+    if resume:
+        refuse_other(out / "checkpoints", name)
+    else:
+        begin_records(out, parts, record, config.model_dump(mode="json"))
+    with training_session(options, out / "checkpoints", name, resume) as session:
         trained = model.pretrain(session=session)
     save_encoder(out, model.encoder_bundle())
     _finish(out, [trained], options)
@@ -106,8 +112,11 @@ def train_data(
             settings["fit"]["encoder"] = "frozen"
         config = Config(**settings)
     model = GPJEPA(data, config, split, seed=options.seed, device=options.device)
-    begin_records(out, split, record, config.model_dump(mode="json"))
-    name = identity("train", record, split, config, options.seed)
+    name = identity("train", record, split, config, options.seed, encoder)
+    if resume:
+        refuse_other(out / "checkpoints", name)
+    else:
+        begin_records(out, split, record, config.model_dump(mode="json"))
     records = []
     with training_session(options, out / "checkpoints", name, resume) as session:
         if encoder is not None:
@@ -128,9 +137,18 @@ def data_record(source: str, data: PerturbSeq, roles: RoleOptions) -> DataRecord
     )
 
 
-def identity(stage: str, data: DataRecord, split: Split, config: Config, seed: int) -> str:
+def identity(
+    stage: str,
+    data: DataRecord,
+    split: Split,
+    config: Config,
+    seed: int,
+    encoder: Path | None = None,
+) -> str:
     """Return what a checkpoint must agree on to be resumed."""
-    parts = [stage, data.fingerprint, split_identity(split), config.model_dump(mode="json"), seed]
+    settings = config.model_dump(mode="json")
+    adopted = None if encoder is None else sha256(encoder / WEIGHTS)
+    parts = [stage, data.fingerprint, data.roles, split_identity(split), settings, seed, adopted]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

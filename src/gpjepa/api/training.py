@@ -16,6 +16,7 @@ from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.encoder import CellEncoder
 from gpjepa.training.calibrate import calibrate
 from gpjepa.training.pipeline import (
     Session,
@@ -51,8 +52,7 @@ class Trainee:
         moments = self.prepared.moments
         self.panel = GenePanel(self.prepared.genes, moments.has_rest, moments.target)
         self.encoder = seeded_encoder(moments, config, seed)
-        self.teacher = None
-        self.adopted = False
+        self.teacher: CellEncoder | None = None
 
     def encoder_bundle(self) -> EncoderBundle:
         """Return the encoder as it is; before Stage A the teacher is its copy."""
@@ -81,7 +81,6 @@ class Trainee:
                 "train with the encoder's own settings"
             )
         self.encoder, self.teacher = encoder.encoder, encoder.teacher
-        self.adopted = True
 
     def pretrain(
         self, unlabelled: AnnData | Sequence[AnnData] | None, session: Session | None

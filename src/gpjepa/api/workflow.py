@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpjepa.api.evaluate_run import evaluate_run
 from gpjepa.api.model import GPJEPA
@@ -20,6 +20,9 @@ from gpjepa.evaluation.evaluator import evaluate
 from gpjepa.evaluation.measurable import measurable
 from gpjepa.inference.bundle import load_encoder
 from gpjepa.inference.embed import embed_cells
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 __all__ = [
     "RoleOptions",
@@ -70,9 +73,22 @@ def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[s
     encoder = load_encoder(run)
     adata = open_anndata(source)
     adata = adata.to_memory() if adata.isbacked else adata
-    adata.obsm["X_gpjepa"] = embed_cells(encoder.teacher, bound(adata, encoder.panel))
+    cells = bound(adata, encoder.panel, **_places(run, adata))
+    adata.obsm["X_gpjepa"] = embed_cells(encoder.teacher, cells)
     write_anndata(adata, out)
     return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
+
+
+def _places(run: Path, adata: AnnData) -> dict[str, str | None]:
+    """Return the layer and library column that the run was trained from, where `adata` has them."""
+    if not (run / "data.json").exists():
+        return {}
+    roles = read_data_record(run).roles
+    layer, library = roles.get("layer"), roles.get("library")
+    return {
+        "layer": layer if layer in adata.layers else None,
+        "library": library if library in adata.obs else None,
+    }
 
 
 def predict_file(

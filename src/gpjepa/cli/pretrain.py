@@ -21,6 +21,7 @@ def pretrain(
         str | None,
         typer.Option(metavar="SCHEME", help="Leave the test cells of this split out."),
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     config: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
@@ -28,13 +29,14 @@ def pretrain(
     from gpjepa.api.workflow import pretrain_run
 
     chosen = read_config(config, settings)
-    with interruptible():
+    with interruptible(out):
         summary = pretrain_run(
             str(data),
             out,
             roles=roles.role_options(),
             split=split,
             config=chosen,
+            resume=resume,
             options=common.run_options(),
         )
     if common.json:

@@ -44,7 +44,7 @@ def train(
 
     heads = [] if head is None else [f"head.kind={head}"]
     chosen = read_config(config, [*(settings or []), *heads])
-    with interruptible():
+    with interruptible(out):
         summary = train_run(
             str(data),
             out,

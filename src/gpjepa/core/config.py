@@ -47,14 +47,14 @@ class PerturbationConfig(Section):
         "hallmark",
     )
     components: Positive = 32  # singular vectors kept of the gene sets
-    residual_dropout: Share = 0.3  # chance that a gene's own embedding is hidden in a step
+    residual_dropout: Share = 0.1  # chance that a gene's own embedding is hidden in a step
 
 
 class PredictorConfig(Section):
     """The conditional transformer g_φ."""
 
     form: Literal["decomposed", "free"] = "decomposed"
-    width: Positive = 64  # divisible by heads
+    width: Positive = 32  # divisible by heads
     cell_tokens: Annotated[int, Field(ge=4)] = 4
     layers: Positive = 2
     heads: Positive = 4
@@ -85,8 +85,8 @@ class LossConfig(Section):
     nb: Weight = 1.0
     kl: Weight = 1.0
     predictor_nb: Weight = 0.1  # the likelihood of predictor samples, relative to `nb`
-    population: Weight = 1.0  # pseudobulk term, nats per perturbation, relative to `nb`
-    shift: Weight = 1.0  # prior precision of the first-order shifts (latent units)
+    population: Weight = 10.0  # pseudobulk term, nats per perturbation, relative to `nb`
+    shift: Weight = 0.1  # prior precision of the first-order shifts (latent units)
     interaction: Weight = 10.0  # prior precision of the pair shifts (latent units)
 
 
@@ -109,11 +109,11 @@ class PretrainConfig(Section):
 class FitConfig(Section):
     """Stages B and C."""
 
-    epochs: Annotated[int, Field(ge=1)] = 60
-    min_steps: Annotated[int, Field(ge=0)] = 600  # small data get more epochs
+    epochs: Annotated[int, Field(ge=1)] = 20
+    min_steps: Annotated[int, Field(ge=0)] = 1500  # small data get more epochs
     max_steps: Positive = 20000
-    batch_size: Annotated[int, Field(ge=8)] = 256  # perturbed cells of a step
-    group_size: Annotated[int, Field(ge=4)] = 32  # cells drawn of each perturbation of a step
+    batch_size: Annotated[int, Field(ge=8)] = 128  # perturbed cells of a step
+    group_size: Annotated[int, Field(ge=4)] = 16  # cells drawn of each perturbation of a step
     learning_rate: Rate = 2e-3
     weight_decay: Weight = 1e-4
     encoder: Literal["finetune", "frozen"] = "finetune"
@@ -160,7 +160,7 @@ class Config(Section):
 
     def override(self, settings: Sequence[str]) -> Config:
         """Return a copy with `section.key=value` settings applied, values in TOML or bare."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude_unset=True)  # what was left open stays so
         for setting in settings:
             name, separator, text = setting.partition("=")
             section, dot, key = name.strip().partition(".")

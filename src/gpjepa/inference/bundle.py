@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -23,6 +24,8 @@ from gpjepa.model.perturbation import ConditionSpec
 
 FORMAT = "gpjepa-1"
 WEIGHTS = "model.safetensors"
+
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,8 @@ def load_bundle(path: Path) -> Bundle:
             "run gpjepa train with --encoder on it"
         )
     config, panel = _config(path), _panel(path)
-    vocabulary = Vocabulary.from_json(_json(path, "vocabulary.json"))
-    calibration = Calibration.from_json(_json(path, "calibration.json"))
+    vocabulary = _built(path, "vocabulary.json", Vocabulary.from_json)
+    calibration = _built(path, "calibration.json", Calibration.from_json)
     features = tensors.get("model.condition.features")
     if features is None or features.shape[0] != len(vocabulary.members):
         raise CheckpointError(
@@ -111,7 +114,7 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def _save(
-    path: Path, config: Config, panel: GenePanel, parts: dict[str, torch.nn.Module], kind: str
+    path: Path, config: Config, panel: GenePanel, parts: Mapping[str, torch.nn.Module], kind: str
 ) -> None:
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "config.json", config.model_dump(mode="json"))
@@ -155,6 +158,17 @@ def _json(path: Path, name: str) -> Any:
         ) from error
 
 
+def _built(path: Path, name: str, build: Callable[[Any], Built]) -> Built:
+    document = _json(path, name)
+    try:
+        return build(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{name} in run {str(path)!r} is damaged ({error!r}); expected what the run wrote; "
+            "restore it or train again"
+        ) from error
+
+
 def _config(path: Path) -> Config:
     document = _json(path, "config.json")
     try:
@@ -167,15 +181,11 @@ def _config(path: Path) -> Config:
 
 
 def _panel(path: Path) -> GenePanel:
-    document = _json(path, "genes.json")
-    try:
+    def build(document: Any) -> GenePanel:
         names = tuple(document["genes"])
         return GenePanel(names, bool(document["has_rest"]), float(document["target"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"genes.json in run {str(path)!r} is damaged ({error!r}); expected genes, has_rest "
-            "and target; restore it or train again"
-        ) from error
+
+    return _built(path, "genes.json", build)
 
 
 def _blank_moments(panel: GenePanel) -> GeneMoments:

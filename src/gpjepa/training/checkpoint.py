@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import write_atomic
-from gpjepa.inference.tensors import read_tensors
+from gpjepa.inference.tensors import read_metadata, read_tensors
 
 
 @dataclass
@@ -53,11 +53,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identit
     Raises `CheckpointError` when the file is damaged or of another run.
     """
     tensors, metadata = read_tensors(path)
-    if metadata.get("identity") != identity:
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} is of another run (other data, split, config or seed); "
-            "expected the run that is resumed; start a new run or pass the same arguments"
-        )
+    _refuse_identity(path, metadata, identity)
     own = {name[7:]: value for name, value in tensors.items() if name.startswith("module.")}
     try:
         module.load_state_dict(own, strict=True)
@@ -68,6 +64,21 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identit
         ) from error
     _restore_optimizer(optimizer, tensors)
     return Progress(**json.loads(metadata["progress"]))
+
+
+def refuse_other(folder: Path, identity: str) -> None:
+    """Raise `CheckpointError` when a checkpoint in `folder` is damaged or of another run."""
+    for path in sorted(folder.glob("*.safetensors")):
+        _refuse_identity(path, read_metadata(path), identity)
+
+
+def _refuse_identity(path: Path, metadata: dict[str, str], identity: str) -> None:
+    if metadata.get("identity") != identity:
+        raise CheckpointError(
+            f"checkpoint {str(path)!r} is of another run (other data, roles, split, config, seed "
+            "or encoder); expected the run that is resumed; start a new run or pass the same "
+            "arguments"
+        )
 
 
 def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from scipy.sparse import vstack
 
 from gpjepa.core.config import Config
+from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import derive_seed
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder
@@ -32,6 +33,7 @@ from gpjepa.training.stage_bc import (
 from gpjepa.training.trainer import Outlook, Plan, train_stage
 from gpjepa.training.validation import make_validation
 
+DEVICES = ("auto", "cpu", "cuda")
 INTERVALS = 20  # history rows, checkpoints and validations of a stage
 
 
@@ -48,9 +50,19 @@ class Session:
 
 
 def open_fabric(device: str = "auto") -> Fabric:
-    """Return the lightning-fabric that training runs on: one device, float32."""
-    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device]
-    return Fabric(accelerator=accelerator, devices=1)
+    """Return the lightning-fabric that training runs on: one device, float32.
+
+    Raises `ConfigError` for a device that is not known or not there.
+    """
+    if device not in DEVICES:
+        raise ConfigError(
+            f"device is {device!r}; expected one of {', '.join(DEVICES)}; pass one of them"
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "device is 'cuda', but torch finds no CUDA device; expected one; use 'cpu' or 'auto'"
+        )
+    return Fabric(accelerator=device, devices=1)
 
 
 def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncoder:

@@ -27,6 +27,7 @@ from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.ema import make_teacher, momentum, move_teacher
 from gpjepa.training.monitors import active_units, spread_monitors
+from gpjepa.training.validation import EffectValidation
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,11 @@ class StageBC(nn.Module):
         source: Callable[[int, torch.device], PairBatch],
         pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
         config: Config,
-        validation: Callable[[WorldModel, torch.device], dict[str, float]],
+        validation: EffectValidation,
     ) -> None:
         super().__init__()
         self.model = model
-        self.teacher = make_teacher(model.encoder) if teacher is None else teacher
-        self.teacher.requires_grad_(False)
+        self.teacher = make_teacher(model.encoder if teacher is None else teacher)
         self.frozen = config.fit.encoder == "frozen"
         model.encoder.requires_grad_(not self.frozen)
         self.register_buffer("effect", observed.effect)
