@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from gpjepa.core.errors import DataError
+from gpjepa.data.gene_features import GeneFeatures
 from gpjepa.evaluation.baselines import NAMES
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.evaluator import NOT_RESPONDING, EvaluationReport, evaluate
@@ -214,6 +215,19 @@ def test_an_embedding_on_both_sides_fills_the_representation_axis(
     assert "gpjepa" in set(rows["model"])
     assert rows["value"].notna().any()
     assert any("no annotation" in note for note in report.notes)
+
+
+def test_features_let_the_linear_baseline_embed_genes_outside_the_panel(
+    oracle: Any, observed: Any, train: Any
+) -> None:
+    values = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    features = GeneFeatures(tuple(f"T{index}" for index in range(6)), values)
+    genes = [gene for gene in observed.var_names if gene.startswith("G")]
+    sides = [side[:, genes].copy() for side in (oracle, observed, train)]
+    without = evaluate(sides[0], sides[1], train=sides[2])
+    assert "linear" not in set(without.table[without.table.perturbation == "T4"].model)
+    given = evaluate(sides[0], sides[1], train=sides[2], features=features)
+    assert "linear" in set(given.table[given.table.perturbation == "T4"].model)
 
 
 def test_the_same_seed_gives_the_same_table(oracle: Any, observed: Any, train: Any) -> None:

@@ -63,6 +63,16 @@ def test_scored_genes_are_expressed_in_control_and_no_target_of_the_panel(
     assert not pair.gated[-4:].any()
 
 
+def test_a_gene_with_exactly_the_least_mean_is_scored(screen: Any) -> None:
+    observed = screen.cells({"control": 100, "T4": 5}, seed=7)
+    values = observed.X.toarray()
+    values[:100, -1] = np.repeat([1, 0], [10, 90])
+    values[:100, -2] = np.repeat([1, 0], [9, 91])
+    observed.X = values
+    pair = make_pair(screen.cells({"T4": 5}, seed=8), observed)
+    np.testing.assert_array_equal(pair.gated[-2:], [False, True])
+
+
 def test_a_gene_high_in_perturbed_cells_only_is_not_scored(
     oracle: anndata.AnnData, observed: anndata.AnnData
 ) -> None:

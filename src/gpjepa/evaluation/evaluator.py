@@ -11,7 +11,7 @@ import numpy as np
 import pandas
 
 from gpjepa.data.anndata_io import open_anndata
-from gpjepa.evaluation.baselines import fit_baselines
+from gpjepa.evaluation.baselines import Baseline, fit_baselines
 from gpjepa.evaluation.bounds import Bounds, make_bounds
 from gpjepa.evaluation.cell_scores import score_populations, significant_genes
 from gpjepa.evaluation.contenders import (
@@ -36,6 +36,8 @@ from gpjepa.evaluation.report_table import ALL, COLUMNS, AxisScores, tabulate
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from gpjepa.data.gene_features import GeneFeatures
 
 __all__ = ["EvaluationReport", "evaluate"]
 
@@ -63,6 +65,7 @@ def evaluate(
     seed: int = 0,
     target: float | None = None,
     name: str = "gpjepa",
+    features: GeneFeatures | None = None,
 ) -> EvaluationReport:
     """Score predicted against observed perturbations, for any model's raw counts.
 
@@ -72,7 +75,9 @@ def evaluate(
     reference is the mean of the observed perturbations. `effects` (perturbation, gene, effect,
     low, high in log1p pseudobulk units at `target`; level, verdict) adds the scores of error
     bars. `target` is the library of pseudobulks, None for the median of the control's.
-    A NaN in a prediction gives its perturbation the worst values.
+    `features` embed the perturbed genes for the linear baseline; None takes their own rows among
+    the training states, so that it does not apply to genes outside the panel. A NaN in a
+    prediction gives its perturbation the worst values.
 
     Raises:
         DataError: the sides are not counts, or differ in genes or perturbations.
@@ -80,9 +85,11 @@ def evaluate(
     left, right = open_anndata(predicted), open_anndata(observed)
     known = None if train is None else open_anndata(train)
     pair = make_pair(left, right, known, seed=seed, target=target)
-    numbers = cell_numbers(pair)
-    measured = measure(pair, numbers, seed)
-    scored, notes = _score_all(pair, measured, numbers, name, seed, baselines)
+    measured = measure(pair, cell_numbers(pair), seed)
+    fitted = fit_baselines(pair.train, target=pair.target, seed=seed, features=features)
+    fitted = tuple(each for each in fitted if baselines or each.name in FLOORS)
+    scored = _score_all(pair, measured, fitted, name, seed, baselines)
+    notes = tuple(f"{each.name}: {note}" for each in fitted for note in each.notes)
     frames = [*_counted_axes(pair, measured, scored, name, seed, baselines)]
     if effects is not None:
         frames += interval_rows(effects, pair, measured, name, seed)
@@ -104,22 +111,20 @@ def evaluate(
 def _score_all(
     pair: EvaluationPair,
     measured: Measured,
-    numbers: np.ndarray,
+    fitted: tuple[Baseline, ...],
     name: str,
     seed: int,
     baselines: bool,
-) -> tuple[dict[str, _Scored], tuple[str, ...]]:
-    """Score the model and the baselines, or only those that make the floor."""
-    fitted = fit_baselines(pair.train, target=pair.target, seed=seed)
-    fitted = tuple(each for each in fitted if baselines or each.name in FLOORS)
+) -> dict[str, _Scored]:
+    """Score the model and the fitted baselines, those that only make the floor as needed."""
+    numbers = cell_numbers(pair)
     model = model_contender(pair, name, numbers, seed)
     scored = {name: _score(model, pair, measured, seed)}
     for contender in baseline_contenders(pair, fitted, numbers, seed):
         needed = baselines or contender.name == FLOORS[0]
         scored[contender.name] = _score(contender, pair, measured, seed, needed)
     scored[name] = _worst_where_spoiled(scored[name], scored[FLOORS[0]], pair)
-    notes = tuple(f"{each.name}: {note}" for each in fitted for note in each.notes)
-    return scored, notes if baselines else ()
+    return scored
 
 
 def _score(

@@ -222,7 +222,8 @@ def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str])
             "control label or add the cells"
         )
     targets = {member for label in perturbations for member in members_of(label)}
-    means = np.asarray(controls.counts.mean(axis=0)).ravel()
+    # In double precision: float32 puts 10 counts in 100 cells below .1.
+    means = np.asarray(controls.counts.sum(axis=0), dtype=np.float64).ravel() / controls.n_cells
     gated = (means >= CONTROL_MEAN) & ~np.isin(genes.astype(str), sorted(targets))
     if gated.sum() < FEWEST_GENES:
         raise DataError(
