@@ -4,28 +4,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-DEMO = "gpjepa.api.demo.run_demo"
-RENDER = "gpjepa.report.render"
+WHERE = "gpjepa.report.demo.run_demo"
+ROW = {"metric": "slope", "model": 0.98765, "best_baseline_name": "additive", "won": True}
 
 
-def test_the_last_line_is_the_path_of_the_report_of_the_run(command: Any, replace: Any) -> None:
-    calls = replace(DEMO, {"cells": 3375})
-    renders = replace(RENDER, Path("d/report.html"))
+def test_the_scores_are_shown_and_the_last_line_is_the_report(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {"headline": [ROW], "report": "d/report.html"})
     done = command("demo", "--out", "d", "--seed", "3")
     assert done.code == 0, done.err
-    assert done.out.splitlines() == ["cells  3375", "d/report.html"]
+    assert done.out.splitlines() == [
+        "metric  model   best_baseline_name  won",
+        "slope   0.9877  additive            yes",
+        "d/report.html",
+    ]
     assert (calls[0]["out"], calls[0]["options"].seed) == (Path("d"), 3)
-    assert (renders[0]["run"], renders[0]["out"]) == (Path("d"), Path("d/report.html"))
 
 
-def test_json_is_the_summary_with_the_report_alone(command: Any, replace: Any) -> None:
-    replace(DEMO, {"cells": 3375})
-    replace(RENDER, Path("d/report.html"))
+def test_json_is_the_summary_alone(command: Any, replace: Any) -> None:
+    replace(WHERE, {"cells": 3375, "report": "d/report.html"})
     done = command("demo", "--json")
     assert json.loads(done.out) == {"cells": 3375, "report": "d/report.html"}
 
 
-def test_an_interrupted_demo_exits_with_130_and_has_no_report(command: Any, replace: Any) -> None:
-    replace(DEMO, KeyboardInterrupt())
-    renders = replace(RENDER, Path("d/report.html"))
-    assert (command("demo").code, renders) == (130, [])
+def test_an_interrupted_demo_exits_with_130(command: Any, replace: Any) -> None:
+    replace(WHERE, KeyboardInterrupt())
+    assert command("demo").code == 130

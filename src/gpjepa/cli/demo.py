@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gpjepa.cli.options import Common
-from gpjepa.cli.output import print_json, print_summary
+from gpjepa.cli.output import print_json, print_note, print_table
 from gpjepa.cli.signals import interruptible
 
 
@@ -19,14 +19,16 @@ def demo(
     ),
 ) -> None:
     """Train, predict, compare and report on embedded real data."""
-    from gpjepa.api.demo import run_demo
-    from gpjepa.report import render
+    from gpjepa.report.demo import run_demo
 
     with interruptible():
-        summary = run_demo(out, options=common.run_options())
-        report = str(render(out, out / "report.html", force=True))
+        summary = run_demo(out, common.run_options())
     if common.json:
-        print_json({**summary, "report": report})
+        print_json(summary)
         return
-    print_summary(summary)
-    print(report)
+    headline = summary.get("headline") or []
+    if headline:
+        print_table(headline, list(headline[0]))
+    for note in summary.get("notes") or []:
+        print_note(f"note: {note}", common.quiet)
+    print(summary["report"])
