@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from gpjepa.report.effect_panels import effects_of, panel_groups, pearson
+from gpjepa.report.effect_panels import effects_of, panel_groups
 from gpjepa.report.run import read_run
 
 
@@ -25,13 +24,14 @@ def test_conditions_are_grouped_by_how_they_were_held_out_and_sorted_by_size(
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_the_correlation_in_the_caption_is_that_of_the_points(run_folder: Path) -> None:
+def test_the_score_in_the_caption_is_that_of_the_scoreboard(run_folder: Path) -> None:
     run = read_run(run_folder)
     panel = panel_groups(run)[0].panels[0]
-    own = effects_of(run.effects, panel.perturbation)
-    expected = np.corrcoef(own.predicted, own.observed)[0, 1]
-    assert panel.facts.startswith(f"r {expected:.3f}, additive ")
-    assert panel.facts.endswith("39 genes")
+    table = run.metrics[run.metrics["metric"] == "pearson_delta"]
+    own = table[table["perturbation"] == panel.perturbation].set_index("model")["value"]
+    assert panel.facts == (
+        f"Pearson Δ {own['gpjepa']:.3f}, additive {own['additive']:.3f} · 39 genes"
+    )
 
 
 def test_an_exact_prediction_lies_on_the_diagonal(make_run: Callable[..., Path]) -> None:
@@ -61,7 +61,7 @@ def test_missing_values_leave_gaps_and_no_error(make_run: Callable[..., Path]) -
     table.loc[3, "predicted"] = np.inf
     table.to_csv(path, index=False)
     groups = panel_groups(read_run(run))
-    assert groups[1].panels[0].facts == "r undefined · 39 genes"
+    assert groups[1].panels[0].points.document()["columns"].get("predicted") is None
     assert "nan" not in groups[0].panels[0].picture
     assert "inf" not in groups[0].panels[0].picture
 
@@ -77,10 +77,10 @@ def test_many_genes_are_thinned_but_counted(make_run: Callable[..., Path]) -> No
     assert len(panel.points.labels) == 800
 
 
-@pytest.mark.parametrize(
-    ("first", "second"), [([1, 2], [1, 2]), ([1, 1, 1], [1, 2, 3]), ([np.nan] * 4, [1, 2, 3, 4])]
-)
-def test_a_correlation_without_information_is_not_a_number(
-    first: list[float], second: list[float]
-) -> None:
-    assert np.isnan(pearson(np.array(first, float), np.array(second, float)))
+def test_a_condition_that_was_not_scored_says_so(make_run: Callable[..., Path]) -> None:
+    run = make_run(doubles=("A+B",), singles=("C",))
+    path = run / "evaluation" / "metrics.csv"
+    table = pd.read_csv(path)
+    table[table["perturbation"] != "C"].to_csv(path, index=False)
+    panel = panel_groups(read_run(run))[1].panels[0]
+    assert panel.facts == "not scored · 39 genes"

@@ -42,6 +42,12 @@ def test_a_nominal_level_is_the_best_value_of_its_coverage() -> None:
     assert (term.best, term.arrow, term.direction) == (0.8, "→ 0.8", "closer to 0.8 is better")
 
 
+def test_a_score_by_verdict_is_the_same_metric_with_the_verdict_named() -> None:
+    term = describe("normalised_mae: use the sum")
+    assert term.label == "Normalised error where the verdict is “use the sum”"
+    assert (term.better, term.best) == ("lower", 0.0)
+
+
 def test_an_unknown_metric_keeps_its_name_and_claims_nothing() -> None:
     term = describe("my_own_score")
     assert (term.label, term.meaning, term.better, term.arrow) == (

@@ -116,6 +116,8 @@ def test_sentences_are_gathered_by_group(make_run: Callable[..., Path]) -> None:
         ("my own", 1),
         ("all perturbations", 1),
     ]
+    (group,) = spoken(make_run(), [ROW | {"metric": "mmd"}]).groups
+    assert group.title == "populations of cells, over the perturbations that respond"
 
 
 @pytest.mark.parametrize("rows", [None, [], "none", [3]])

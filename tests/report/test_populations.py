@@ -5,8 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from gpjepa.report.populations import MAX_BARS, conditions, variance_scatter, zero_scatter
+from gpjepa.report.populations import (
+    MAX_BARS,
+    conditions,
+    count_edges,
+    variance_scatter,
+    zero_scatter,
+)
 from gpjepa.report.run import read_run
 
 
@@ -34,8 +41,18 @@ def test_wide_ranges_are_gathered_into_few_bars_and_no_cell_is_lost(
     )
     (histogram,) = conditions(read_run(run))[0].histograms
     outline = histogram.picture.split('class="steps observed" d="')[1].split('"')[0]
-    assert 20 <= outline.count("H") <= MAX_BARS
+    assert 15 <= outline.count("H") <= MAX_BARS
     assert histogram.means == "control 249.5, observed 249.5"
+
+
+@pytest.mark.parametrize("top", [0, 1, MAX_BARS - 1, MAX_BARS, 200, 5000])
+def test_every_count_falls_into_one_bar_and_small_counts_keep_their_own(top: int) -> None:
+    edges = count_edges(top)
+    assert len(edges) - 1 <= MAX_BARS
+    assert np.histogram(np.arange(top + 1), bins=edges)[0].sum() == top + 1
+    assert edges[:2].tolist() == [0, 1]
+    assert (edges == np.round(edges)).all()
+    assert (np.diff(edges) >= 1).all()
 
 
 def test_a_gene_without_any_count_can_be_drawn(make_run: Callable[..., Path]) -> None:

@@ -8,7 +8,13 @@ from gpjepa.report.scales import Scale, linear_ticks, log_range, padded, tick_la
 
 @pytest.mark.parametrize(
     ("kind", "low", "high", "middle"),
-    [("linear", 0, 10, 5), ("log", 0.1, 10, 1), ("sqrt", 0, 1, 0.25), ("logit", 0.1, 0.9, 0.5)],
+    [
+        ("linear", 0, 10, 5),
+        ("log", 0.1, 10, 1),
+        ("sqrt", 0, 1, 0.25),
+        ("logit", 0.1, 0.9, 0.5),
+        ("log1p", 0, 99, 9),
+    ],
 )
 def test_the_middle_of_an_axis_is_half_way_in_its_own_measure(
     kind: str, low: float, high: float, middle: float

@@ -25,6 +25,7 @@ def lines(first: float, second: float, third: float) -> dict[str, dict[str, Any]
         ("slope", (1.3, 0.9, 0.2), [False, True, False]),
         ("pearson_delta", (0.6, 0.6, 0.1), [True, True, False]),
         ("pearson_delta", (0.5, 0.5, 0.5), [False, False, False]),
+        ("pearson_delta", (0.1, 0.1 + 0.2, 0.3), [False, True, True]),
         ("pearson_delta", (float("nan"), 0.2, 0.1), [False, True, False]),
     ],
 )

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from gpjepa.report.run import AXES, read_run
-from gpjepa.report.scoreboard import boards, choices, details
+from gpjepa.report.scoreboard import boards, choices, details, general_notes, model_notes
 
 
 def test_there_is_a_board_per_axis_with_the_model_first(run_folder: Path) -> None:
@@ -44,3 +45,25 @@ def test_a_baseline_that_does_not_apply_has_a_dash(run_folder: Path) -> None:
     first_row = details(run)["FOXO4"][0][0]
     assert first_row[models.index("additive")][0] == "–"
     assert first_row[0][0] != "–"
+
+
+def test_a_model_without_any_score_gets_no_column(make_run: Callable[..., Path]) -> None:
+    run = make_run()
+    path = run / "evaluation" / "metrics.csv"
+    table = pd.read_csv(path)
+    table.loc[table["model"] == "linear", "value"] = float("nan")
+    table.to_csv(path, index=False)
+    assert "linear" not in boards(read_run(run))[0].models
+    assert "strong" in boards(read_run(run))[0].models
+
+
+def test_notes_stand_where_they_belong(make_run: Callable[..., Path]) -> None:
+    run = make_run()
+    summary = run / "evaluation" / "summary.json"
+    notes = ["effective_rank: 26 of 32", "linear: not fitted", "library: the cell's total"]
+    summary.write_text(json.dumps(json.loads(summary.read_text()) | {"notes": notes}))
+    loaded = read_run(run)
+    rows = {row.metric: row.note for board in boards(loaded) for row in board.rows}
+    assert {metric: note for metric, note in rows.items() if note} == {"effective_rank": "26 of 32"}
+    assert model_notes(loaded) == ["linear: not fitted"]
+    assert general_notes(loaded) == ["library: the cell's total"]

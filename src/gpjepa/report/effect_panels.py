@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gpjepa.report import svg
+from gpjepa.report.glossary import describe
 from gpjepa.report.numbers import MISSING, interval, number
 from gpjepa.report.points import Points, thinned
 from gpjepa.report.run import Run
@@ -18,6 +19,7 @@ from gpjepa.report.tables import in_order, text_of, values_of
 
 WIDTH, HEIGHT = 280, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 272, 10, 234  # the plot area is close to square, in pixels
+METRIC, ADDITIVE = "pearson_delta", "additive"
 POINT_BUDGET = 40_000  # points drawn in all panels together
 FITTED = "trained on"  # the group of conditions that were not held out
 GROUPS: Mapping[str, str] = {
@@ -70,6 +72,7 @@ def panel_groups(run: Run) -> list[PanelGroup]:
     found = set(text_of(table, "group"))
     order = [name for name in GROUPS if name in found]
     order += sorted(found - set(order))
+    scored = scores_of(run)
     conditions = max(1, table["perturbation"].nunique())
     limit = max(100, POINT_BUDGET // conditions)
     groups = []
@@ -77,7 +80,7 @@ def panel_groups(run: Run) -> list[PanelGroup]:
         rows = table[np.array([group == name for group in text_of(table, "group")])]
         effects = [effects_of(rows, label) for label in in_order(text_of(rows, "perturbation"))]
         effects.sort(key=lambda one: (-_norm(one.observed), one.perturbation))
-        panels = tuple(_panel(one, limit) for one in effects)
+        panels = tuple(_panel(one, _facts(one, scored, run.model), limit) for one in effects)
         groups.append(PanelGroup(GROUPS.get(name, name.replace("_", " ")), panels))
     return groups
 
@@ -97,35 +100,33 @@ def effects_of(table: pd.DataFrame, perturbation: str) -> Effects:
     )
 
 
-def pearson(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the correlation over the genes where both are finite; NaN for fewer than three."""
-    known = np.isfinite(first) & np.isfinite(second)
-    if known.sum() < 3 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
-        return float("nan")
-    return float(np.corrcoef(first[known], second[known])[0, 1])
-
-
 def _norm(values: np.ndarray) -> float:
     return float(np.sqrt(np.nansum(values**2)))
 
 
-def _facts(effects: Effects) -> str:
-    """Write what the panel shows in numbers, over the genes in it."""
-    model = pearson(effects.predicted, effects.observed)
-    additive = pearson(effects.additive, effects.observed)
-    beside = "" if np.isnan(additive) else f", additive {number(additive)}"
+def scores_of(run: Run) -> dict[tuple[str, str], float]:
+    """Return the scored Pearson Δ by perturbation and model."""
+    columns = (text_of(run.metrics, name) for name in ("metric", "perturbation", "model"))
+    lines = zip(*columns, values_of(run.metrics, "value"), strict=True)
+    return {(label, model): value for metric, label, model, value in lines if metric == METRIC}
+
+
+def _facts(effects: Effects, scored: dict[tuple[str, str], float], model: str) -> str:
+    """Write the scores of the scoreboard under the picture that they sum up."""
+    own = scored.get((effects.perturbation, model), np.nan)
+    sum_of_singles = scored.get((effects.perturbation, ADDITIVE), np.nan)
+    beside = "" if np.isnan(sum_of_singles) else f", additive {number(sum_of_singles)}"
     genes = f"{len(effects.genes)} gene" + ("" if len(effects.genes) == 1 else "s")
-    correlation = "r undefined" if np.isnan(model) else f"r {number(model)}"
-    return f"{correlation}{beside} · {genes}"
+    score = "not scored" if np.isnan(own) else f"{describe(METRIC).label} {number(own)}"
+    return f"{score}{beside} · {genes}"
 
 
-def _panel(effects: Effects, limit: int) -> Panel:
+def _panel(effects: Effects, facts: str, limit: int) -> Panel:
     keep = thinned(np.fmax(np.abs(effects.observed), np.abs(effects.predicted)), limit)
     everything = np.concatenate([effects.observed, effects.predicted, effects.additive])
     low, high = padded(everything)
     x, y = Scale(low, high, LEFT, RIGHT), Scale(low, high, BOTTOM, TOP)
     across, up = x(effects.predicted[keep]), y(effects.observed[keep])
-    facts = _facts(effects)
     body = [
         svg.axes(x, y, "predicted", "observed"),
         svg.line(x(np.array([low, high])), y(np.array([low, high])), "diagonal"),

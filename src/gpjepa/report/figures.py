@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpjepa.core.files import write_atomic
-from gpjepa.report.effect_panels import FITTED, Effects, effects_of, pearson
+from gpjepa.report.effect_panels import FITTED, METRIC, Effects, effects_of
 from gpjepa.report.glossary import describe
 from gpjepa.report.numbers import number
+from gpjepa.report.populations import count_edges
 from gpjepa.report.run import VERSUS, Run, read_run
 from gpjepa.report.tables import in_order, text_of, values_of
 
@@ -41,7 +42,6 @@ STYLE: Mapping[str, Any] = {
     "text.color": "#1b2025",
     "legend.frameon": False,
 }
-METRIC = "pearson_delta"
 SIZE, DPI = (16.0, 5.2), 100  # inches, so that the picture is 1600 pixels wide
 
 
@@ -112,12 +112,10 @@ def _draw_effects(axes: Axes, run: Run) -> None:
     ends = np.nanmin([observed, predicted]), np.nanmax([observed, predicted])
     axes.plot(ends, ends, color=COLOURS["control"], linewidth=1, linestyle="--", zorder=0)
     if np.isfinite(additive).any():
-        label = f"sum of single effects, r {number(pearson(additive, observed))}"
         axes.scatter(additive, observed, s=14, c=COLOURS["additive"], marker="s", alpha=0.5,
-                     linewidths=0, label=label)  # fmt: skip
-    label = f"{run.model}, r {number(pearson(predicted, observed))}"
+                     linewidths=0, label="sum of single effects")  # fmt: skip
     axes.scatter(predicted, observed, s=26, c=COLOURS["model"], alpha=0.85, linewidths=0,
-                 label=label)  # fmt: skip
+                 label=run.model)  # fmt: skip
     axes.legend(title=f"{_what(run, len(chosen))}, a dot is a gene", loc="upper left",
                 alignment="left", handletextpad=0.3, borderaxespad=0.2)  # fmt: skip
     axes.margins(0.06)
@@ -195,7 +193,7 @@ def _draw_counts(axes: Axes, run: Run) -> None:
     genes, kinds = text_of(rows, "gene"), text_of(rows, "kind")
     counts, shares = values_of(rows, "count"), values_of(rows, "fraction")
     chosen = np.array(genes, dtype=object) == genes[0]
-    edges, highest = _edges(counts[chosen]), 0.0
+    edges, highest = count_edges(int(counts[chosen].max())), 0.0
     for kind, name in (("control", "control cells"), ("observed", "measured"),
                        ("predicted", f"sampled by {run.model}")):  # fmt: skip
         mask = chosen & (np.array(kinds, dtype=object) == kind)
@@ -210,17 +208,13 @@ def _draw_counts(axes: Axes, run: Run) -> None:
     axes.set(xlabel="counts in a cell", ylabel="share of cells (square-root scale)")
     axes.set_yscale("function", functions=(_root, np.square))
     axes.set_yticks([0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
-    axes.set_ylim(0, 1.08 * highest)
+    axes.set_ylim(0, 1.75 * highest)  # room for the legend
+    if len(edges) - 1 < edges[-1]:  # bars that widen
+        axes.set_xscale("function", functions=(np.log1p, np.expm1))
+        axes.set_xticks([0, *(10**power for power in range(8) if 10**power < edges[-1])])
     axes.set_xlim(0, edges[-1])
     how = "trained on" if _is_fit(run) else "held out"
-    axes.legend(title=f"{genes[0]} after {strongest} ({how})", alignment="left")
-
-
-def _edges(counts: np.ndarray, most: int = 26) -> np.ndarray:
-    """Return the borders of at most `most` bars, each of a whole number of counts."""
-    top = int(counts.max())
-    step = max(1, -(-(top + 1) // most))
-    return np.arange(0, top + step + 1, step, dtype=np.float64)
+    axes.legend(title=f"{genes[0]} after {strongest} ({how})", alignment="left", loc="upper right")
 
 
 def _root(values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Better = Literal["higher", "lower", "target", "unknown"]
@@ -159,7 +159,14 @@ TERMS: tuple[tuple[str, Term], ...] = (
 
 
 def describe(metric: str) -> Term:
-    """Return what a metric means; an unknown one keeps its name and has no direction."""
+    """Return what a metric means; an unknown one keeps its name and has no direction.
+
+    `metric: verdict` is the metric over the predictions that carry a verdict.
+    """
+    whole, colon, verdict = metric.partition(": ")
+    if colon:
+        term = describe(whole)
+        return replace(term, label=f"{term.label} where the verdict is “{verdict}”")
     name = re.sub(r"[^a-z0-9]+", "_", metric.lower()).strip("_")
     for start, term in TERMS:
         if name == start or name.startswith(f"{start}_"):

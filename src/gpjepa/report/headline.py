@@ -93,13 +93,25 @@ def opening(run: Run) -> Opening:
     outcomes = [sentence.outcome for found in sentences.values() for sentence in found]
     return Opening(
         groups=tuple(
-            Group(GROUPS.get(name, name.replace("_", " ")), tuple(found))
+            Group(
+                _title(
+                    name, [row for row in rows if str(row.get("group") or ALL) == name], records
+                ),
+                tuple(found),
+            )
             for name, found in sentences.items()
         ),
         compared=sum(outcome is not Outcome.OPEN for outcome in outcomes),
         wins=sum(outcome in (Outcome.WIN, Outcome.AHEAD) for outcome in outcomes),
         clear_wins=outcomes.count(Outcome.WIN),
     )
+
+
+def _title(group: str, rows: list[dict[str, Any]], records: Records) -> str:
+    """Name a group; populations are scored where there is a response to look at."""
+    if group == ALL and all(("generative", str(row.get("metric")), ALL) in records for row in rows):
+        return "populations of cells, over the perturbations that respond"
+    return GROUPS.get(group, group.replace("_", " "))
 
 
 def _members(run: Run) -> dict[str, list[str]]:

@@ -70,10 +70,9 @@ def conditions(run: Run) -> list[Condition]:
 def _histogram(
     perturbation: str, gene: str, by_kind: dict[str, list[tuple[float, float]]]
 ) -> Histogram:
-    """Draw one gene; wide ranges of counts are gathered into at most `MAX_BARS` bars."""
+    """Draw one gene; wide ranges of counts get bars that widen and a logarithmic axis."""
     top = int(max(count for pairs in by_kind.values() for count, _ in pairs))
-    step = max(1, -(-(top + 1) // MAX_BARS))
-    edges = np.arange(0, top + step + 1, step, dtype=np.float64)
+    edges = count_edges(top)
     heights = {
         kind: np.histogram(
             [count for count, _ in pairs], bins=edges, weights=[share for _, share in pairs]
@@ -81,7 +80,7 @@ def _histogram(
         for kind, pairs in by_kind.items()
     }
     highest = max(float(bars.max()) for bars in heights.values()) or 1.0
-    x = Scale(0, float(edges[-1]), 44, 272)
+    x = Scale(0, float(edges[-1]), 44, 272, "linear" if top < MAX_BARS else "log1p")
     y = Scale(0, min(1.0, highest * 1.05), 138, 8, "sqrt")
     body = [svg.axes(x, y, "counts in a cell", "share of cells")]
     body += [
@@ -96,6 +95,18 @@ def _histogram(
     )
     summary = f"Distribution of {gene} counts in {perturbation}; mean counts: {means}"
     return Histogram(gene, means, svg.figure(280, 172, body, summary))
+
+
+def count_edges(top: int) -> np.ndarray:
+    """Return the borders of at most `MAX_BARS` bars that hold the whole counts 0 … `top`.
+
+    Each bar is one count where they suffice; otherwise bars widen so that they look alike on an
+    axis of log(1 + count).
+    """
+    if top < MAX_BARS:
+        return np.arange(top + 2, dtype=np.float64)
+    edges = np.expm1(np.linspace(0.0, np.log1p(top + 1), MAX_BARS + 1))
+    return np.unique(np.round(edges))
 
 
 def variance_scatter(run: Run) -> Moments:

@@ -57,6 +57,12 @@ class Run:
     data: dict[str, Any]
 
     @property
+    def notes(self) -> list[str]:
+        """Return what the evaluation had to say beside its numbers."""
+        recorded = self.summary.get("notes")
+        return [str(note) for note in recorded] if isinstance(recorded, list) else []
+
+    @property
     def model(self) -> str:
         """Return the name that the metrics give to the model under test."""
         names = [name for name in in_order(text_of(self.metrics, "model")) if VERSUS not in name]

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpjepa.report.numbers import MISSING, plain
 
-Kind = Literal["linear", "log", "sqrt", "logit"]
+Kind = Literal["linear", "log", "log1p", "sqrt", "logit"]
 LOGIT_TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 SQRT_TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 
@@ -39,6 +39,8 @@ class Scale:
                 values = linear_ticks(self.low, self.high, count)
             case "log":
                 values = _log_ticks(self.low, self.high, count)
+            case "log1p":
+                values = [0.0, *(10.0**power for power in range(16))]
             case "sqrt":
                 values = list(SQRT_TICKS)
             case "logit":
@@ -55,6 +57,8 @@ class Scale:
                 return values
             case "log":
                 return np.log10(values)
+            case "log1p":
+                return np.log1p(values)
             case "sqrt":
                 return np.sqrt(values)
             case "logit":

@@ -52,18 +52,21 @@ class Row:
     ceiling: str
     skill: str
     undefined: str
+    note: str
     n: str
     track: bool  # whether floor and ceiling are apart, so that a track can be drawn
 
 
-def row_of(metric: str, by_model: dict[str, dict[str, Any]], models: list[str]) -> Row:
+def row_of(
+    metric: str, by_model: dict[str, dict[str, Any]], models: list[str], note: str = ""
+) -> Row:
     """Return a metric's row from the lines of metrics.csv by model; the first model is ours."""
     own = by_model.get(models[0], {})
     floor = _first([own, *by_model.values()], "floor")
     ceiling = _first([own, *by_model.values()], "ceiling")
     term = _with_direction(describe(metric), floor, ceiling)
     lines = [by_model.get(model, {}) for model in models]
-    merits = [merit(finite(line.get("value")), term) for line in lines]
+    merits = [_rounded(merit(finite(line.get("value")), term)) for line in lines]
     partial = [_partial(line, own) for line in lines]
     known = {
         value for value, few in zip(merits, partial, strict=True) if value is not None and not few
@@ -95,9 +98,15 @@ def row_of(metric: str, by_model: dict[str, dict[str, Any]], models: list[str]) 
         ceiling=number(ceiling),
         skill=_skill(own),
         undefined=f"{left_out:.0f} {UNDEFINED}" if left_out and _skill(own) != UNDEFINED else "",
+        note=note,
         n=whole(own.get("n")),
         track=track,
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    """Drop what only the order of a sum makes different, so that equals tie."""
+    return None if value is None else float(f"{value:.9g}")
 
 
 def _partial(line: dict[str, Any], own: dict[str, Any]) -> str:

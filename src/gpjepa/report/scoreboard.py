@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gpjepa.report.numbers import finite
 from gpjepa.report.run import AXES, VERSUS, Run
 from gpjepa.report.score_rows import Row, row_of
 from gpjepa.report.tables import in_order
@@ -14,7 +15,8 @@ ALL = "all"  # the mean over perturbations
 QUESTIONS: Mapping[str, str] = {
     "effect": "Is the mean change of expression right?",
     "representation": "Does the latent space keep what distinguishes cells?",
-    "generative": "Do the sampled cells look like the measured cells?",
+    "generative": "Do the sampled cells look like the measured cells? "
+    "Means are over the perturbations that respond.",
 }
 
 
@@ -67,6 +69,30 @@ def records_of(run: Run) -> Records:
     return grouped
 
 
+def notes_of(run: Run) -> dict[str, str]:
+    """Return the notes of summary.json that begin with a metric or a model, by its name."""
+    names = {str(name) for column in ("metric", "model") for name in run.metrics[column].tolist()}
+    split = (note.partition(": ") for note in run.notes)
+    return {name: words for name, colon, words in split if colon and name in names}
+
+
+def model_notes(run: Run) -> list[str]:
+    """Return the notes on baselines, such as what could not be fitted."""
+    models = {str(name) for name in run.metrics["model"].tolist()}
+    return [f"{name}: {words}" for name, words in notes_of(run).items() if name in models]
+
+
+def general_notes(run: Run) -> list[str]:
+    """Return the notes that are about neither a metric nor a model."""
+    named = notes_of(run)
+    return [note for note in run.notes if note.partition(": ")[0] not in named]
+
+
+def _is_scored(model: str, line: dict[str, Any]) -> bool:
+    """Return whether a line is a model's score, rather than a difference or an absence."""
+    return VERSUS not in model and finite(line.get("value")) is not None
+
+
 def _paint(row: Row) -> list[Any]:
     cells = [
         [cell.text, cell.sign, cell.small, int(cell.best), cell.mark, cell.title, cell.partial]
@@ -78,10 +104,15 @@ def _paint(row: Row) -> list[Any]:
 def _board(run: Run, records: Records, axis: str, perturbation: str) -> Board:
     """Build the board of an axis for one perturbation; rows and columns never depend on it."""
     lines = [(key, models) for key, models in records.items() if key[0] == axis]
-    found = in_order([model for _, models in lines for model in models])
-    columns = [run.model, *(name for name in found if name != run.model and VERSUS not in name)]
-    metrics = in_order([key[1] for key, _ in lines])
+    found = in_order(
+        [name for _, models in lines for name, line in models.items() if _is_scored(name, line)]
+    )
+    columns = [run.model, *(name for name in found if name != run.model)]
+    notes = notes_of(run)
     rows = [
-        row_of(metric, records.get((axis, metric, perturbation), {}), columns) for metric in metrics
+        row_of(
+            metric, records.get((axis, metric, perturbation), {}), columns, notes.get(metric, "")
+        )
+        for metric in in_order([key[1] for key, _ in lines])
     ]
     return Board(axis, QUESTIONS[axis], tuple(columns), tuple(rows))
