@@ -26,8 +26,8 @@ class ResidualBlock(nn.Module):
 class CellEncoder(nn.Module):
     """Encode cells from any subset of their genes.
 
-    Hidden genes count as average ones, and the visible sum is scaled up by the inverse of the
-    visible share, so that views of different sizes are of the same magnitude.
+    Hidden genes count as average ones, and the visible sum is divided by the root of the visible
+    share, so that views of different sizes are of the same magnitude.
     """
 
     def __init__(self, scaling: GeneScaling, latent: int, hidden: int, layers: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class GeneScaling(nn.Module):
     """log1p(target · counts / library), centred and scaled per gene by training moments.
 
-    A hidden gene is set to zero, that is to its training mean.
+    Zero is a gene's training mean.
     """
 
     mean: Tensor
