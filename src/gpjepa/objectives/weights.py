@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from gpjepa.core.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Term:
@@ -28,8 +30,16 @@ class Terms:
     terms: tuple[Term, ...]
 
     def total(self) -> Float[Tensor, ""]:
-        """Return the weighted sum that is minimised; a term of weight 0 takes no part."""
+        """Return the weighted sum that is minimised; a term of weight 0 takes no part.
+
+        Raises `ConfigError` when no term is left.
+        """
         parts = [term.weighted() for term in self.terms if term.weight]
+        if not parts:
+            raise ConfigError(
+                f"every term has weight 0 ({', '.join(term.name for term in self.terms)}); "
+                "expected at least one above 0; raise one of the loss weights"
+            )
         total = parts[0]
         for part in parts[1:]:
             total = total + part
