@@ -60,7 +60,6 @@ class GroupBatches:
         chosen = self.chosen(step)
         draws = []
         for group in chosen:
-            # A group's visits walk through shuffles of its own cells, so none is left out.
             cells = self.groups[group]
             draws.append(_walk(cells, self.group_size, self.seed, self.name, int(group), step))
         return np.concatenate(draws), np.repeat(chosen, self.group_size)
