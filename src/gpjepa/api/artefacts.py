@@ -63,13 +63,12 @@ def effect_rows(assessed: Assessment) -> DataFrame:
     average = np.mean(list(singles.values()), axis=0) if singles else np.full(len(gated), np.nan)
     held = panel.subset(parts.train if assessed.fit_only else parts.test)
     frames = []
-    top = assessed.effects[assessed.effects.level == 0.9]
     for label in assessed.labels:
         cells = _of(held, label)
         members = members_of(label)
         known = len(members) > 1 and all(member in singles for member in members)
         additive = sum(singles[member] for member in members) if known else np.nan
-        own = top[top.perturbation == label]
+        own = assessed.effects[assessed.effects.perturbation == label]
         frame = pandas.DataFrame(
             {
                 "perturbation": label,

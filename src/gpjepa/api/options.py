@@ -14,13 +14,19 @@ from gpjepa.training.trainer import Outlook
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Seed, device ("auto", "cpu", "cuda"), CPU threads, overwriting and progress bars."""
+    """How a workflow runs.
+
+    Seed, device ("auto", "cpu", "cuda"), CPU threads, overwriting, progress bars, whether what
+    was detected is announced, and the command line that is kept with the result.
+    """
 
     seed: int = 0
     device: str = "auto"
     threads: int | None = None
     force: bool = False
     progress: bool = False
+    announce: bool = True
+    command: str | None = None
 
     def apply_threads(self) -> None:
         """Set the number of CPU threads that tensors use, when one was chosen."""

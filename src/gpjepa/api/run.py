@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpjepa.api.controls import ControlCells, load_controls, save_controls
+from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError, ConfigError, DataError
 from gpjepa.core.files import (
     clear,
@@ -143,10 +144,12 @@ def _clear_run(path: Path) -> None:
         clear(path / name)
 
 
-def begin_records(path: Path, split: Split, data: DataRecord, config: dict[str, Any]) -> None:
-    """Clear what an earlier run left and write what identifies this one, before its first step."""
+def begin_records(
+    path: Path, split: Split, data: DataRecord, config: Config, provenance: dict[str, Any]
+) -> None:
+    """Write what identifies a run before its first step."""
     path.mkdir(parents=True, exist_ok=True)
-    _clear_run(path)
     write_json(path / "split.json", split.to_json())
     write_json(path / "data.json", data.to_json())
-    write_json(path / "config.json", config)
+    write_json(path / "config.json", config.model_dump(mode="json"))
+    write_json(path / "provenance.json", provenance)

@@ -23,7 +23,7 @@ from gpjepa.api.run import (
 )
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
-from gpjepa.core.files import sha256, write_json
+from gpjepa.core.files import sha256
 from gpjepa.core.provenance import provenance
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
@@ -48,7 +48,7 @@ def pretrain_run(
     """
     begin(out, force=options.force, resume=resume)
     options.apply_threads()
-    data = roles.read(source)
+    data = roles.read(source, options.announce)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
     record = data_record(source, data, roles)
@@ -56,11 +56,11 @@ def pretrain_run(
     if resume:
         refuse_other(out / "checkpoints", name)
     else:
-        begin_records(out, parts, record, config.model_dump(mode="json"))
+        begin_records(out, parts, record, config, provenance(options.command, options.seed))
     with training_session(options, out / "checkpoints", name, resume) as session:
         trained = model.pretrain(session=session)
     save_encoder(out, model.encoder_bundle())
-    _finish(out, [trained], options)
+    write_history(out, [trained.history])
     return _summary(out, data, parts, [trained])
 
 
@@ -82,7 +82,7 @@ def train_run(
     """
     begin(out, force=options.force, resume=resume)
     options.apply_threads()
-    data = roles.read(source)
+    data = roles.read(source, options.announce)
     parts = data.split(split, seed=options.seed, context_column=context_column)
     return train_data(
         data, source, out, parts, roles, config, encoder=encoder, resume=resume, options=options
@@ -116,7 +116,7 @@ def train_data(
     if resume:
         refuse_other(out / "checkpoints", name)
     else:
-        begin_records(out, split, record, config.model_dump(mode="json"))
+        begin_records(out, split, record, config, provenance(options.command, options.seed))
     records = []
     with training_session(options, out / "checkpoints", name, resume) as session:
         if encoder is not None:
@@ -125,7 +125,7 @@ def train_data(
             records.append(model.pretrain(session=session))
         records.append(model.fit(session=session))
     write_model(model, out)
-    _finish(out, records, options)
+    write_history(out, [record.history for record in records])
     return _summary(out, data, split, records)
 
 
@@ -163,11 +163,6 @@ def _refuse_foreign(encoder: Path, data: DataRecord, split: Split) -> None:
             "has seen cells that this split holds out; expected the same split and seed; "
             "pretrain with them"
         )
-
-
-def _finish(out: Path, records: list[TrainingRecord], options: RunOptions) -> None:
-    write_history(out, [record.history for record in records])
-    write_json(out / "provenance.json", provenance(None, options.seed))
 
 
 def _summary(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +66,8 @@ class Common:
             threads=self.threads,
             force=self.force,
             progress=sys.stderr.isatty() and not self.quiet,
+            announce=not self.quiet,
+            command=shlex.join(["gpjepa", *sys.argv[1:]]),
         )
 
 

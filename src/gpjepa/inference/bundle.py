@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +63,7 @@ class Bundle:
 def save_encoder(path: Path, bundle: EncoderBundle) -> None:
     """Write an encoder bundle into the directory `path`."""
     parts = {"encoder": bundle.encoder, "teacher": bundle.teacher}
-    _save(path, bundle.config, bundle.panel, parts, "encoder")
+    _save(path, bundle.config, bundle.panel, (), parts, "encoder")
 
 
 def save_bundle(path: Path, bundle: Bundle) -> None:
@@ -70,16 +71,16 @@ def save_bundle(path: Path, bundle: Bundle) -> None:
     parts = {"model": bundle.model, "teacher": bundle.teacher}
     write_json(path / "vocabulary.json", bundle.vocabulary.to_json())
     write_json(path / "calibration.json", bundle.calibration.to_json())
-    _save(path, bundle.config, bundle.panel, parts, "world-model")
+    _save(path, bundle.config, bundle.panel, bundle.vocabulary.members, parts, "world-model")
 
 
 def load_encoder(path: Path) -> EncoderBundle:
     """Read encoder and teacher from a run of either kind; raise `CheckpointError` if unusable."""
-    tensors, kind = _weights(path)
-    config, panel = _config(path), _panel(path)
+    tensors, metadata = _weights(path)
+    config, panel = _config(path), _panel(path, metadata)
     moments = _blank_moments(panel)
     encoder, teacher = build_encoder(moments, config), build_encoder(moments, config)
-    prefix = "model.encoder." if kind == "world-model" else "encoder."
+    prefix = "model.encoder." if metadata.get("kind") == "world-model" else "encoder."
     _fill(encoder, tensors, prefix, path)
     _fill(teacher, tensors, "teacher.", path)
     return EncoderBundle(config, panel, encoder.eval(), teacher.requires_grad_(False).eval())
@@ -87,21 +88,17 @@ def load_encoder(path: Path) -> EncoderBundle:
 
 def load_bundle(path: Path) -> Bundle:
     """Read a fitted model; raise `CheckpointError` when files are missing, damaged or foreign."""
-    tensors, kind = _weights(path)
-    if kind != "world-model":
+    tensors, metadata = _weights(path)
+    if metadata.get("kind") != "world-model":
         raise CheckpointError(
             f"run {str(path)!r} holds a pretrained encoder; expected a fitted model; "
             "run gpjepa train with --encoder on it"
         )
-    config, panel = _config(path), _panel(path)
+    config, panel = _config(path), _panel(path, metadata)
     vocabulary = _built(path, "vocabulary.json", Vocabulary.from_json)
     calibration = _built(path, "calibration.json", Calibration.from_json)
-    features = tensors.get("model.condition.features")
-    if features is None or features.shape[0] != len(vocabulary.members):
-        raise CheckpointError(
-            f"{WEIGHTS} and vocabulary.json in {str(path)!r} are of different models; expected "
-            "one run's files; restore them or train again"
-        )
+    _require_same(path, "vocabulary.json", metadata.get("members"), vocabulary.members)
+    features = tensors.get("model.condition.features", torch.zeros(0, 0))
     levels = tuple(len(values) for values in vocabulary.covariates.values())
     spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose)
     moments = _blank_moments(panel)
@@ -114,7 +111,12 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def _save(
-    path: Path, config: Config, panel: GenePanel, parts: Mapping[str, torch.nn.Module], kind: str
+    path: Path,
+    config: Config,
+    panel: GenePanel,
+    members: Sequence[str],
+    parts: Mapping[str, torch.nn.Module],
+    kind: str,
 ) -> None:
     path.mkdir(parents=True, exist_ok=True)
     write_json(path / "config.json", config.model_dump(mode="json"))
@@ -125,11 +127,26 @@ def _save(
         for name, part in parts.items()
         for key, value in part.state_dict().items()
     }
-    metadata = {"format": FORMAT, "kind": kind}
+    names = {"genes": _digest(panel.names), "members": _digest(members)}
+    metadata = {"format": FORMAT, "kind": kind, **names}
     write_atomic(path / WEIGHTS, lambda temporary: save_file(tensors, temporary, metadata))
 
 
-def _weights(path: Path) -> tuple[dict[str, Tensor], str]:
+def _digest(names: Sequence[str]) -> str:
+    """Return what tells one ordered list of names from another."""
+    return hashlib.sha256(json.dumps(list(names)).encode()).hexdigest()
+
+
+def _require_same(path: Path, name: str, digest: str | None, names: Sequence[str]) -> None:
+    """Raise `CheckpointError` unless the weights were trained on these names in this order."""
+    if digest != _digest(names):
+        raise CheckpointError(
+            f"{WEIGHTS} and {name} in {str(path)!r} are of different models; expected one run's "
+            "files; restore them or train again"
+        )
+
+
+def _weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_dir():
         raise CheckpointError(
             f"run {str(path)!r} is not a directory; expected one that gpjepa wrote; check the path"
@@ -145,7 +162,7 @@ def _weights(path: Path) -> tuple[dict[str, Tensor], str]:
             f"{WEIGHTS} in {str(path)!r} was not written by gpjepa (format "
             f"{metadata.get('format')!r}); expected {FORMAT!r}; use a run of this version"
         )
-    return tensors, metadata.get("kind", "")
+    return tensors, metadata
 
 
 def _json(path: Path, name: str) -> Any:
@@ -180,12 +197,14 @@ def _config(path: Path) -> Config:
         ) from error
 
 
-def _panel(path: Path) -> GenePanel:
+def _panel(path: Path, metadata: Mapping[str, str]) -> GenePanel:
     def build(document: Any) -> GenePanel:
         names = tuple(document["genes"])
         return GenePanel(names, bool(document["has_rest"]), float(document["target"]))
 
-    return _built(path, "genes.json", build)
+    panel = _built(path, "genes.json", build)
+    _require_same(path, "genes.json", metadata.get("genes"), panel.names)
+    return panel
 
 
 def _blank_moments(panel: GenePanel) -> GeneMoments:

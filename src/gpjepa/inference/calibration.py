@@ -53,9 +53,12 @@ class Calibration:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Calibration:
-        """Rebuild from `to_json`."""
+        """Rebuild from `to_json`; raise `ValueError` unless there is a width for each level."""
+        widths = tuple(float(width) for width in document["half_widths"])
+        if len(widths) != len(GRID):
+            raise ValueError(f"{len(widths)} half_widths, expected {len(GRID)}")
         return Calibration(
-            tuple(document["half_widths"]),
+            widths,
             int(document["perturbations"]),
             bool(document["supports_interactions"]),
             bool(document["supports_novel"]),

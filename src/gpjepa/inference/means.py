@@ -29,7 +29,7 @@ class Controls:
     shares: Float[Tensor, " C"]
     decoded: Float[Tensor, " C"]
 
-    def offset(self, total: float, prior: float = 4.0) -> Float[Tensor, " C"]:
+    def offset(self, total: float, prior: float = 0.5) -> Float[Tensor, " C"]:
         """Return the logit offsets that make decoded controls match the real ones.
 
         `total` counts stand behind the real shares; each ratio is shrunk by `prior` counts, so a

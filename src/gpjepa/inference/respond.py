@@ -73,16 +73,15 @@ def respond(
 def fit_library(
     counts: Float[Tensor, "B G"], library: Float[Tensor, " B"], generator: torch.Generator
 ) -> Float[Tensor, "B G"]:
-    """Thin the few cells whose counts exceed their library, so that the total holds them.
+    """Thin the cells whose counts exceed their library until the total holds them.
 
     A measured cell's total is never below the sum of its genes; a cell that drew more keeps each
-    count with probability library / sum.
+    count with probability library / sum, again where that leaves too many.
     """
-    keep = (library / counts.sum(dim=1).clamp_min(1.0)).clamp_max(1.0)
-    rows = torch.nonzero(keep < 1.0).squeeze(1)
-    if not len(rows):
-        return counts
-    thinned = torch.binomial(
-        counts[rows], keep[rows].unsqueeze(1).expand_as(counts[rows]).contiguous(), generator
-    )
-    return counts.index_copy(0, rows, thinned)
+    while True:
+        total = counts.sum(dim=1)
+        rows = torch.nonzero(total > library).squeeze(1)
+        if not len(rows):
+            return counts
+        keep = (library[rows] / total[rows]).unsqueeze(1).expand_as(counts[rows]).contiguous()
+        counts = counts.index_copy(0, rows, torch.binomial(counts[rows], keep, generator))

@@ -13,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from gpjepa.model.perturbation import Condition, ConditionEncoder
 
 LOG_VARIANCE_LIMIT = 6.0
+LEAST_BELIEF = 1e-3
 
 
 @dataclass(frozen=True)
@@ -126,18 +127,21 @@ class Predictor(nn.Module):
         flat = encoder.member_tokens(members.clamp_min(0).reshape(-1), hidden)
         tokens = flat.view(rows, width, -1)
         context = encoder.context_tokens(condition)
+        trust = encoder.trust(members)
+        belief = torch.where(members >= 0, trust, 1.0).prod(dim=1, keepdim=True)
         runs = _Runs.plan(members >= 0, self.form)
         first, second, spread = self.transformer(
             state[runs.cell],
             torch.cat((tokens[runs.cell], context[runs.cell]), dim=1),
             torch.cat((runs.chosen, runs.chosen.new_ones((len(runs.cell), context.shape[1]))), 1),
         )
-        trust = encoder.trust(members)[runs.cell]
-        weight = torch.where(runs.chosen, trust, 1.0).prod(dim=1, keepdim=True)
+        weight = torch.where(runs.chosen, trust[runs.cell], 1.0).prod(dim=1, keepdim=True)
         zero = torch.zeros_like(state)
         first_order = zero.index_add(0, runs.cell, first * weight * runs.is_first)
         second_order = zero.index_add(0, runs.cell, second * weight * runs.is_pair)
+        # A doubted set departs less from the control cell, in its spread as in its shift.
         log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole)
+        log_variance = log_variance + 2.0 * torch.log(belief.clamp_min(LEAST_BELIEF))
         return Prediction(
             state + first_order + second_order, log_variance, first_order, second_order
         )
@@ -158,8 +162,10 @@ class _Runs:
         """List single members, pairs and whole sets, each set once however it is used."""
         rows, width = present.shape
         size = present.sum(dim=1)
-        everyone = torch.arange(rows, device=present.device)
         if form == "free":
+            kind, none = (size > 0).float().unsqueeze(1), torch.zeros((rows, 1))
+            none = none.to(present.device)
+            everyone = torch.arange(rows, device=present.device)
             kind = (size > 0).float().unsqueeze(1)
             return _Runs(everyone, present, kind, torch.zeros_like(kind), torch.ones_like(kind))
         one = torch.eye(width, dtype=torch.bool, device=present.device)
@@ -175,7 +181,5 @@ class _Runs:
         chosen.append(present[rest])
         cell, picked = torch.cat(cells), torch.cat(chosen)
         members = picked.sum(dim=1)
-        whole = (members == size[cell]).float().unsqueeze(1)
-        first = (members == 1).float().unsqueeze(1)
-        pair = (members == 2).float().unsqueeze(1)
-        return _Runs(cell, picked, first, pair, whole)
+        kinds = (members == 1, members == 2, members == size[cell])
+        return _Runs(cell, picked, *(kind.float().unsqueeze(1) for kind in kinds))

@@ -33,7 +33,7 @@ def run_demo(out: Path, options: RunOptions, config: Config | None = None) -> di
     out.mkdir(parents=True, exist_ok=True)
     export(DATASET, source, force=True)
     roles = RoleOptions()
-    data = roles.read(str(source))
+    data = roles.read(str(source), options.announce)
     split = demo_split(data, options.seed, set(set_matrix().position))
     chosen = config or Config()
     trained = train_data(

@@ -11,11 +11,13 @@ from gpjepa.model.gpjepa import WorldModel
 from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.validation import EffectValidation
 
-SCALES = tuple(round(0.1 * step, 1) for step in range(11))
+LEAST_SCALE = 0.05  # of the shift of a member whose features nothing speaks for
+SCALES = (0.2, 0.4, 0.6, 0.8, 1.0)
 TRUSTS = (0.0, 0.5, 1.0)
-DEFAULT_SCALE = 0.5  # of the shift of a member that no validation perturbation speaks for
 FEWEST = 3
-PRIOR_WEIGHT = 1.0  # validation perturbations' worth of belief in no change
+FEWEST_NOVEL = 6  # validation perturbations from which trust is learned
+PRIOR_WEIGHT = 2.0  # validation perturbations' worth of belief in leaving a novel member out
+LEAST_GAIN = 0.02  # of the error, for novel members to be called supported
 
 
 def calibrate(
@@ -44,31 +46,34 @@ def calibrate(
 def _choose_trust(
     model: WorldModel, validation: EffectValidation, novel: np.ndarray, gated: np.ndarray
 ) -> bool:
-    """Set feature trust and scale of novel members by squared error; say if they beat no change.
+    """Set feature trust and scale of novel members; say if trusting them beats leaving them out.
 
-    One pseudo-perturbation for which no change is right keeps few perturbations from claiming
-    much.
+    Judged by squared error over squared effect, averaged over validation perturbations with a
+    novel member, with a penalty that keeps few of them from claiming much.
     """
     condition = model.condition
-    if novel.sum() < FEWEST:
-        condition.novel_scale.fill_(DEFAULT_SCALE)
-        condition.feature_trust.fill_(0.5)
+    condition.feature_trust.fill_(1.0)
+    condition.novel_scale.fill_(LEAST_SCALE)
+    if novel.sum() < FEWEST_NOVEL:
         return False
     truth = validation.observed.effect[novel][:, gated]
-    nothing = float((truth**2).sum())
-    best, choice = nothing, (0.0, 0.0)
+    size = (truth**2).sum(axis=1)
+    base = validation.predict(model)[novel][:, gated]
+    nothing = float((((base - truth) ** 2).sum(axis=1) / size).mean())
+    best, choice = nothing, (1.0, LEAST_SCALE)
     for trust in TRUSTS:
         condition.feature_trust.fill_(trust)
-        for scale in SCALES[1:]:
+        for scale in SCALES:
             condition.novel_scale.fill_(scale)
             predicted = validation.predict(model)[novel][:, gated]
-            error = float(((predicted - truth) ** 2).sum())
-            error += PRIOR_WEIGHT * float((predicted**2).sum()) / len(truth)
-            if error < best:
-                best, choice = error, (trust, scale)
+            error = ((predicted - truth) ** 2).sum(axis=1) / size
+            penalty = float((((predicted - base) ** 2).sum(axis=1) / size).mean())
+            score = float(error.mean()) + penalty * PRIOR_WEIGHT / len(truth)
+            if score < best:
+                best, choice = score, (trust, scale)
     condition.feature_trust.fill_(choice[0])
     condition.novel_scale.fill_(choice[1])
-    return choice[1] > 0.0 and best < 0.95 * nothing
+    return best < (1.0 - LEAST_GAIN) * nothing
 
 
 def _beats_sum(

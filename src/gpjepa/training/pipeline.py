@@ -133,7 +133,7 @@ def run_stage_bc(
         prepared.controls, prepared.validation, prepared.vocabulary, moments.target, seed
     )
     measured = prepared.observed
-    posterior = empirical_bayes(measured.effect, measured.error**2 + measured.control_error**2)
+    posterior = empirical_bayes(measured.effect, measured.error**2, measured.control_error**2)
     observed = EffectTargets(
         torch.from_numpy(posterior.mean).float(),
         torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float(),

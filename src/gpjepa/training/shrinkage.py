@@ -6,41 +6,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROUNDS = 50
+ROUNDS = 100
 SMALLEST = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
-    """Mean and standard deviation [P, G] of effects given their noisy measurements."""
+    """Effects given their noisy measurements: mean and deviation [P, G].
+
+    `shared` [G] is the estimated error of the control pseudobulk, which all measurements carry.
+    """
 
     mean: np.ndarray
     deviation: np.ndarray
+    shared: np.ndarray
 
 
-def empirical_bayes(effect: np.ndarray, variance: np.ndarray) -> Posterior:
-    """Shrink measured effects [P, G] with sampling variances [P, G] towards zero.
+def empirical_bayes(
+    effect: np.ndarray, variance: np.ndarray, control_variance: np.ndarray
+) -> Posterior:
+    """Shrink measured effects [P, G] towards zero, less the error that they share.
 
-    The prior of an effect is N(0, s_p · t_g): strong perturbations and responsive genes are
-    shrunk little, weak ones almost to nothing. Strengths s and responses t are estimated by
+    A measurement is effect + own noise of `variance` [P, G] + the control's noise of
+    `control_variance` [G], one draw for all perturbations. The prior of an effect is
+    N(0, s_p · t_g): strong perturbations and responsive genes are shrunk little, weak ones almost
+    to nothing. Strengths s, responses t and the shared error are estimated by
     expectation–maximisation, so that perturbations and genes lend each other strength.
     Source: the random-effects form of Efron and Morris 1973, with a product of row and column
-    variances.
+    variances and a shared row of noise.
     """
     strength = np.ones(effect.shape[0])
-    response = np.maximum((effect**2 - variance).mean(axis=0), SMALLEST)
+    response = np.maximum((effect**2 - variance - control_variance).mean(axis=0), SMALLEST)
     for _ in range(ROUNDS):
-        mean, spread = _posterior(effect, variance, strength, response)
-        second = mean**2 + spread
+        found = _posterior(effect, variance, control_variance, strength, response)
+        second = found.mean**2 + found.deviation**2
         strength = np.maximum((second / response).mean(axis=1), SMALLEST)
         response = np.maximum((second / strength[:, None]).mean(axis=0), SMALLEST)
-    mean, spread = _posterior(effect, variance, strength, response)
-    return Posterior(mean, np.sqrt(spread))
+    return _posterior(effect, variance, control_variance, strength, response)
 
 
 def _posterior(
-    effect: np.ndarray, variance: np.ndarray, strength: np.ndarray, response: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    effect: np.ndarray,
+    variance: np.ndarray,
+    control_variance: np.ndarray,
+    strength: np.ndarray,
+    response: np.ndarray,
+) -> Posterior:
+    """Return the posterior at given prior variances."""
     prior = strength[:, None] * response
-    trust = prior / (prior + variance)
-    return trust * effect, trust * variance
+    weight = 1.0 / (prior + variance)
+    precision = weight.sum(axis=0) + 1.0 / np.maximum(control_variance, SMALLEST)
+    shared = (weight * effect).sum(axis=0) / precision
+    noise = variance + 1.0 / precision
+    trust = prior / (prior + noise)
+    return Posterior(trust * (effect - shared), np.sqrt(trust * noise), shared)

@@ -100,7 +100,7 @@ def train_stage(
     """
     stage.to(fabric.device)
     groups = stage.parameter_groups(plan.learning_rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=True)
     peaks = [group["lr"] for group in optimizer.param_groups]
     objective = Objective(stage, plan)
     wrapped, stepper = fabric.setup(objective, optimizer)
