@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.calibration import FEWEST
+from gpjepa.training.calibrate import calibrate
+from gpjepa.training.measured_effects import MeasuredEffects
+
+G = 30
+GATED = np.arange(G) < 20
+
+
+def effects_of(labels, effect: np.ndarray) -> MeasuredEffects:
+    error = np.full(effect.shape, 0.1)
+    return MeasuredEffects(tuple(labels), effect, error, np.full(G, 0.1), np.full(len(labels), 50))
+
+
+class Judge:
+    """A validation whose model scales the shift of novel members by its `novel_scale`."""
+
+    def __init__(self, labels, truth, predicted, measured) -> None:
+        self.observed = effects_of(labels, truth)
+        self.predicted, self.measured = predicted, np.asarray(measured, bool)
+
+    def predict(self, model) -> np.ndarray:
+        scale = float(model.condition.novel_scale)
+        return self.predicted * np.where(self.measured, 1.0, scale)[:, None]
+
+
+def fake_model() -> SimpleNamespace:
+    scales = {"novel_scale": torch.tensor(1.0), "feature_trust": torch.tensor(1.0)}
+    return SimpleNamespace(condition=SimpleNamespace(**scales))
+
+
+def draw(rows: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0.0, 1.0, (rows, G))
+
+
+SINGLES = ("A", "B", "C", "D")
+TRAINING = effects_of(SINGLES, draw(4, 9))
+VOCABULARY = Vocabulary((*SINGLES, "X", "Y", "Z", "W"), 4)
+
+
+def test_widths_are_quantiles_of_the_residuals_on_gated_genes() -> None:
+    truth, wrong = draw(10), draw(10, 1)
+    wrong[:, ~GATED] = 1e6
+    judge = Judge([f"p{i}" for i in range(10)], truth, truth - wrong, [True] * 10)
+    found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
+    inside = np.abs(wrong[:, GATED])
+    for level in (0.1, 0.5, 0.9):
+        assert found.half_width(level) == pytest.approx(np.quantile(inside, level))
+        assert (inside <= found.half_width(level)).mean() == pytest.approx(level, abs=0.01)
+    assert found.perturbations == 10
+    assert found.calibrated
+
+
+def test_few_validation_perturbations_are_marked_uncalibrated() -> None:
+    for rows in (FEWEST - 1, FEWEST):
+        judge = Judge([f"p{i}" for i in range(rows)], draw(rows), draw(rows, 1), [True] * rows)
+        found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
+        assert found.calibrated is (rows >= FEWEST)
+
+
+def test_without_validation_perturbations_widths_are_the_size_of_training_effects() -> None:
+    judge = Judge([], np.zeros((0, G)), np.zeros((0, G)), [])
+    found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
+    expected = np.quantile(np.abs(TRAINING.effect[:, GATED]), 0.9)
+    assert found.half_width(0.9) == pytest.approx(expected)
+    assert (found.perturbations, found.supports_interactions, found.supports_novel) == (
+        0,
+        False,
+        False,
+    )
+
+
+def test_novel_members_are_trusted_as_far_as_validation_shows() -> None:
+    truth = draw(6)
+    scales = []
+    for factor in (1.0, 2.5):
+        judge = Judge(list("UVWXYZ"), truth, factor * truth, [False] * 6)
+        model = fake_model()
+        assert calibrate(model, judge, TRAINING, VOCABULARY, GATED).supports_novel
+        scales.append(float(model.condition.novel_scale))
+    assert scales == pytest.approx([1.0, 0.4], abs=0.21)
+    assert scales[0] > scales[1]
+
+
+def test_novel_members_that_predict_nothing_right_are_not_trusted() -> None:
+    judge = Judge(list("UVWXYZ"), draw(6), draw(6, 1), [False] * 6)
+    model = fake_model()
+    assert not calibrate(model, judge, TRAINING, VOCABULARY, GATED).supports_novel
+    assert float(model.condition.novel_scale) <= 0.2
+
+
+def test_two_novel_perturbations_are_too_few_to_be_believed() -> None:
+    truth = draw(2)
+    judge = Judge(["X", "Y"], truth, truth, [False, False])
+    assert not calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED).supports_novel
+
+
+def sums() -> np.ndarray:
+    return np.stack([TRAINING.effect[0] + TRAINING.effect[i] for i in (1, 2, 3)])
+
+
+@pytest.mark.parametrize(("share", "believed"), [(1.0, True), (-1.0, False), (0.0, False)])
+def test_interactions_are_believed_when_they_beat_the_sum_of_singles(
+    share: float, believed: bool
+) -> None:
+    beyond = draw(3, 4)
+    predicted = sums() + share * beyond
+    judge = Judge(["A+B", "A+C", "A+D"], sums() + beyond, predicted, [True] * 3)
+    found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
+    assert found.supports_interactions is believed
+
+
+def test_two_combinations_are_too_few_to_believe_interactions() -> None:
+    truth = (sums() + draw(3, 4))[:2]
+    judge = Judge(["A+B", "A+C"], truth, truth, [True] * 2)
+    assert not calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED).supports_interactions

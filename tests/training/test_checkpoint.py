@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gpjepa.core.errors import CheckpointError
+from gpjepa.training.checkpoint import Progress, load_checkpoint, refuse_other, save_checkpoint
+
+
+def trained(seed: int, steps: int = 3, width: int = 4) -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(width, 3), nn.BatchNorm1d(3))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        module(torch.randn(5, width)).square().sum().backward()
+        optimizer.step()
+    return module, optimizer
+
+
+PROGRESS = Progress(
+    step=3,
+    best_score=0.1 + 0.2,
+    best_step=2,
+    stale=1,
+    sums={"nb": [1 / 3, 2 / 3, 1.0]},
+    history=[{"term": "nb", "value": 1 / 3}],
+)
+
+
+def test_module_optimizer_and_progress_come_back_bit_for_bit(tmp_path: Path) -> None:
+    module, optimizer = trained(0)
+    save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")
+    other, fresh = trained(1, steps=0)
+    found = load_checkpoint(tmp_path / "a.safetensors", other, fresh, "run")
+    assert found == PROGRESS
+    for name, value in module.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value), name
+    ours, theirs = optimizer.state_dict()["state"], fresh.state_dict()["state"]
+    assert ours.keys() == theirs.keys()
+    for index, state in ours.items():
+        for name, value in state.items():
+            assert torch.equal(theirs[index][name], value), (index, name)
+
+
+def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    module, optimizer = trained(0)
+    save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")
+    other, fresh = trained(1, steps=2)
+    load_checkpoint(tmp_path / "a.safetensors", other, fresh, "run")
+    x = torch.randn(5, 4, generator=torch.Generator().manual_seed(7))
+    for which, stepper in ((module, optimizer), (other, fresh)):
+        stepper.zero_grad()
+        which(x).square().sum().backward()
+        stepper.step()
+    for name, value in module.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value), name
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    module, optimizer = trained(0)
+    save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")
+    other, fresh = trained(1)
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(CheckpointError, match="of another run.*start a new run"):
+        load_checkpoint(tmp_path / "a.safetensors", other, fresh, "another run")
+    assert all(torch.equal(other.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path) -> None:
+    module, optimizer = trained(0)
+    save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")
+    other, fresh = trained(0, width=6)
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        load_checkpoint(tmp_path / "a.safetensors", other, fresh, "run")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path, share: float) -> None:
+    module, optimizer = trained(0)
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, module, optimizer, PROGRESS, "run")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
+        load_checkpoint(path, module, optimizer, "run")
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
+        refuse_other(tmp_path, "run")
+
+
+def test_a_folder_is_refused_for_any_checkpoint_of_another_run(tmp_path: Path) -> None:
+    module, optimizer = trained(0)
+    refuse_other(tmp_path, "run")
+    for name, identity in (("a", "run"), ("b", "other")):
+        path = tmp_path / f"{name}.safetensors"
+        save_checkpoint(path, module, optimizer, PROGRESS, identity)
+    with pytest.raises(CheckpointError, match="b.safetensors' is of another run"):
+        refuse_other(tmp_path, "run")
+    (tmp_path / "b.safetensors").unlink()
+    refuse_other(tmp_path, "run")
+
+
+def test_no_half_written_file_replaces_a_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    module, optimizer = trained(0)
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, module, optimizer, PROGRESS, "run")
+    whole = path.read_bytes()
+
+    def half(tensors, target, metadata) -> None:
+        Path(target).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("gpjepa.training.checkpoint.save_file", half)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, module, optimizer, PROGRESS, "run")
+    assert path.read_bytes() == whole
+    assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gpjepa.training.shrinkage import empirical_bayes
+
+NO_ERROR = np.zeros(120)
+
+
+def simulate(scale: float = 1.0, response: float = 0.05):
+    """Return true effects, measurements, their variances and the prior's."""
+    rng = np.random.default_rng(0)
+    strength = np.exp(rng.normal(0.0, 0.7, 60))
+    prior = strength[:, None] * response * np.exp(rng.normal(0.0, 0.7, 120))
+    truth = scale * rng.normal(0.0, np.sqrt(prior))
+    variance = rng.uniform(0.02, 0.08, prior.shape)
+    return truth, truth + rng.normal(0.0, np.sqrt(variance)), variance, prior
+
+
+def test_shrunk_effects_come_as_near_the_truth_as_with_the_true_variances() -> None:
+    truth, effect, variance, prior = simulate()
+    oracle = effect * prior / (prior + variance)
+    error = np.square(empirical_bayes(effect, variance, NO_ERROR).mean - truth).mean()
+    assert error < 1.06 * np.square(oracle - truth).mean()
+    assert error < 0.8 * np.square(effect - truth).mean()
+
+
+def test_simulated_variances_are_recovered() -> None:
+    _, effect, variance, prior = simulate(response=0.5)
+    found = empirical_bayes(effect, variance, NO_ERROR)
+    estimated = found.deviation**2 * variance / (variance - found.deviation**2)
+    assert np.corrcoef(np.log(estimated.ravel()), np.log(prior.ravel()))[0, 1] > 0.95
+    assert np.median(estimated / prior) == pytest.approx(1.0, abs=0.1)
+
+
+def test_deviations_are_those_of_the_truth_around_the_mean() -> None:
+    truth, effect, variance, _ = simulate(response=0.5)
+    found = empirical_bayes(effect, variance, NO_ERROR)
+    z = (truth - found.mean) / found.deviation
+    assert np.square(z).mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_error_of_the_control_that_all_measurements_share_is_found_and_removed() -> None:
+    truth, effect, variance, _ = simulate()
+    error = np.random.default_rng(1).normal(0.0, 0.5, 120)
+    found = empirical_bayes(effect + error, variance, np.full(120, 0.25))
+    assert np.corrcoef(found.shared, error)[0, 1] > 0.95
+    unaware = empirical_bayes(effect + error, variance + 0.25, NO_ERROR)
+    gain = np.square(found.mean - truth).mean() / np.square(unaware.mean - truth).mean()
+    assert gain < 0.6
+
+
+def test_a_control_without_error_shares_none() -> None:
+    _, effect, variance, _ = simulate()
+    assert np.abs(empirical_bayes(effect, variance, NO_ERROR).shared).max() < 1e-4
+
+
+def test_pure_noise_is_shrunk_to_near_zero() -> None:
+    _, effect, variance, _ = simulate(scale=0.0)
+    found = empirical_bayes(effect, variance, NO_ERROR)
+    assert np.square(found.mean).mean() < 0.05 * np.square(effect).mean()
+
+
+def test_strong_effects_are_left_as_measured() -> None:
+    effect = np.random.default_rng(1).normal(0.0, 1.0, (30, 40))
+    found = empirical_bayes(effect, np.full(effect.shape, 1e-4), np.zeros(40))
+    assert np.abs(found.mean - effect).max() < 0.02
+
+
+def test_a_strong_perturbation_is_shrunk_less_than_a_weak_one() -> None:
+    rng = np.random.default_rng(2)
+    strength = np.r_[np.full(10, 1.0), np.full(10, 1e-4)]
+    variance = np.full((20, 200), 0.2)
+    effect = rng.normal(0.0, np.sqrt(strength[:, None] + variance))
+    trust = empirical_bayes(effect, variance, np.zeros(200)).mean / effect
+    assert np.median(trust[:10]) > 0.7
+    assert np.median(trust[10:]) < 0.2
+
+
+def test_the_order_of_perturbations_and_genes_is_irrelevant() -> None:
+    _, effect, variance, _ = simulate()
+    rng = np.random.default_rng(3)
+    rows, columns, error = rng.permutation(60), rng.permutation(120), rng.uniform(0, 0.1, 120)
+    there = empirical_bayes(effect, variance, error)
+    here = empirical_bayes(effect[rows][:, columns], variance[rows][:, columns], error[columns])
+    assert np.allclose(here.mean, there.mean[rows][:, columns], rtol=1e-7, atol=1e-10)
+    assert np.allclose(here.deviation, there.deviation[rows][:, columns], rtol=1e-7)
+    assert np.allclose(here.shared, there.shared[columns], rtol=1e-7)
