@@ -47,11 +47,14 @@ def respond(
 ) -> Population:
     """Sample one cell for each row of `condition`, starting from the control cells `source`.
 
-    Library sizes are those of the control cells. Raises `NumericError` for non-finite rates.
+    Library sizes are those of the control cells; without a rest of the transcriptome, where a
+    library is the sum over the genes, they are what was drawn around those. Raises `NumericError`
+    for non-finite rates.
     """
     device = model.device()
     generator = torch_stream(seed, "respond", device=device)
     parts: list[csr_matrix] = []
+    totals: list[np.ndarray] = []
     for start in range(0, len(source), ROWS):
         rows = np.arange(start, min(start + ROWS, len(source)))
         counts, library = controls.dense(source[rows], device)
@@ -64,10 +67,33 @@ def respond(
                 "the decoder returned rates that are not finite; expected finite ones; the model "
                 "did not train: look at its history"
             )
-        drawn = fit_library(distribution.sample(generator), library, generator)
-        parts.append(csr_matrix(drawn.cpu().numpy().astype(np.int32)))
-    library_sizes = controls.library[source]
-    return Population(vstack(parts, format="csr"), library_sizes, source)
+        drawn = csr_matrix(
+            settle(model, distribution.sample(generator), library, generator).cpu().numpy(),
+            dtype=np.int32,
+        )
+        parts.append(drawn)
+        totals.append(library_of(model, drawn, controls.library[source[rows]]))
+    return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
+
+
+def settle(
+    model: WorldModel,
+    counts: Float[Tensor, "B G"],
+    library: Float[Tensor, " B"],
+    generator: torch.Generator,
+) -> Float[Tensor, "B G"]:
+    """Bring sampled counts within the library where it counts the rest of the transcriptome too.
+
+    Without a rest the library is the sum of the counts themselves, and thinning would bias it.
+    """
+    return fit_library(counts, library, generator) if model.decoder.has_rest else counts
+
+
+def library_of(model: WorldModel, counts: csr_matrix, library: np.ndarray) -> np.ndarray:
+    """Return the libraries [cells] of sampled cells: their control's, or their own sum."""
+    if model.decoder.has_rest:
+        return library
+    return np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
 
 
 def fit_library(

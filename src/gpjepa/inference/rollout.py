@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gpjepa.core.random import torch_stream
 from gpjepa.inference.cells import CellTable
-from gpjepa.inference.respond import Population, fit_library
+from gpjepa.inference.respond import Population, library_of, settle
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 
@@ -37,6 +37,6 @@ def roll_out(
     for condition in steps:
         state = model.head.sample(model.predict(state, condition), generator)
     drawn = model.decoder(state, library, offset).sample(generator)
-    fitted = fit_library(drawn, library, generator)
+    fitted = settle(model, drawn, library, generator)
     matrix = csr_matrix(fitted.cpu().numpy().astype(np.int32))
-    return Population(matrix, controls.library[source], source)
+    return Population(matrix, library_of(model, matrix, controls.library[source]), source)

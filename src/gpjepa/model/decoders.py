@@ -38,7 +38,7 @@ class CountDecoder(nn.Module):
         super().__init__()
         classes = base_rate.shape[0]
         genes = classes - 1 if has_rest else classes
-        self.genes = genes
+        self.genes, self.has_rest = genes, has_rest
         width = hidden or latent
         self.body = nn.Sequential(nn.Linear(latent, hidden), nn.GELU()) if hidden else nn.Identity()
         self.logits = nn.Linear(width, classes)

@@ -1,0 +1,104 @@
+"""A tiny model and a tiny run, each made once."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from anndata import AnnData
+
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.train_run import train_run
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq, read
+
+
+def _load() -> ModuleType:
+    path = Path(__file__).resolve().parent.parent / "training" / "tiny.py"
+    spec = importlib.util.spec_from_file_location("tiny", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TINY = _load()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """Return the module that makes tiny screens, splits and settings."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def adata() -> AnnData:
+    """Return the cells that `data` are read from; not to be changed."""
+    return TINY.make_cells()
+
+
+@pytest.fixture(scope="session")
+def data(adata: AnnData) -> PerturbSeq:
+    return read(adata, announce=False)
+
+
+@pytest.fixture(scope="session")
+def split(data: PerturbSeq) -> Split:
+    return TINY.make_split(data)
+
+
+@pytest.fixture(scope="session")
+def model(data: PerturbSeq, split: Split) -> GPJEPA:
+    """Return a fitted model; not to be trained further."""
+    made = GPJEPA(data, TINY.make_config(), split, device="cpu")
+    made.pretrain()
+    made.fit()
+    return made
+
+
+@pytest.fixture(scope="session")
+def saved(model: GPJEPA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the fitted model; not to be changed."""
+    return model.save(tmp_path_factory.mktemp("saved") / "model")
+
+
+@pytest.fixture(scope="session")
+def source(adata: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of the cells as h5ad."""
+    path = tmp_path_factory.mktemp("data") / "screen.h5ad"
+    adata.copy().write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def split_file(split: Split, source: Path) -> Path:
+    from gpjepa.core.files import write_json
+
+    return write_json(source.with_name("split.json"), split.to_json())
+
+
+@pytest.fixture(scope="session")
+def options() -> RunOptions:
+    return RunOptions(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def run(source: Path, split_file: Path, options: RunOptions, tmp_path_factory) -> Path:
+    """Return a finished training run; not to be changed."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    train_run(
+        str(source),
+        out,
+        roles=RoleOptions(),
+        split=str(split_file),
+        context_column=None,
+        config=TINY.make_config(),
+        encoder=None,
+        resume=False,
+        options=options,
+    )
+    return out
