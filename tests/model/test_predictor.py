@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,6 +16,12 @@ from gpjepa.model.predictor import (
 )
 
 LATENT, WIDTH, TOKENS = 6, 8, 4
+
+
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
 
 
 @pytest.fixture
@@ -97,8 +104,7 @@ def test_the_log_variance_is_that_of_the_whole_set(predict) -> None:
 
 
 def test_the_log_variance_stays_within_its_limit(awake, embedding, state, given) -> None:
-    with torch.no_grad():
-        awake.transformer.log_variance.weight *= 1e4
+    awake.transformer.log_variance.weight *= 1e4
     spread = awake(state.expand(3, -1), given((0,), (0, 1), ()), embedding).log_variance
     assert float(spread.abs().max()) <= LOG_VARIANCE_LIMIT
     assert float(spread.abs().max()) > 0.9 * LOG_VARIANCE_LIMIT
@@ -116,8 +122,7 @@ def test_what_a_perturbation_does_depends_on_the_cell(awake, embedding, state, g
 def test_ablating_one_cell_token_changes_how_the_condition_acts_on_the_others(embedding) -> None:
     torch.manual_seed(0)
     own = ConditionalTransformer(LATENT, WIDTH, TOKENS, 2, 2)
-    with torch.no_grad():
-        own.first.weight[:, WIDTH:] = 0.0  # read the first cell token only
+    own.first.weight[:, WIDTH:] = 0.0  # read the first cell token only
     state = torch.randn(1, LATENT)
     present = torch.ones((1, 1), dtype=torch.bool)
 
@@ -126,10 +131,9 @@ def test_ablating_one_cell_token_changes_how_the_condition_acts_on_the_others(em
         return own(state, one, present)[0] - own(state, two, present)[0]
 
     before = contrast()
-    with torch.no_grad():
-        last = slice((TOKENS - 1) * WIDTH, None)
-        own.split.weight[last] = 0.0
-        own.split.bias[last] = 0.0
+    last = slice((TOKENS - 1) * WIDTH, None)
+    own.split.weight[last] = 0.0
+    own.split.bias[last] = 0.0
     change = (contrast() - before).norm() / before.norm()
     assert float(change) > 0.01
 
@@ -158,7 +162,19 @@ def test_the_novel_scale_scales_the_shift_of_unmeasured_members_only(predict, em
     same(after.second_order[2], before.second_order[2])
     same(after.second_order[3], 0.5 * before.second_order[3])
     same(after.second_order[4], 0.25 * before.second_order[4])
-    same(after.log_variance, before.log_variance)
+    belief = torch.tensor([[1.0], [0.5], [1.0], [0.5], [0.25]])
+    same(after.log_variance, before.log_variance + 2.0 * belief.log())
+
+
+def test_an_unmeasured_member_that_is_not_trusted_at_all_leaves_the_cell_as_it_was(
+    predict, embedding, state
+) -> None:
+    embedding.novel_scale.fill_(0.0)
+    found = predict((4,), (0, 4), (0,))
+    assert torch.equal(found.mean[0], state[0])
+    same(found.mean[1], found.mean[2])
+    assert bool(torch.isfinite(found.log_variance).all())
+    assert float(found.log_variance[0].max()) < float(found.log_variance[2].min())
 
 
 def test_a_gene_with_features_but_no_data_differs_from_control_and_from_another(predict) -> None:

@@ -163,8 +163,6 @@ class _Runs:
         rows, width = present.shape
         size = present.sum(dim=1)
         if form == "free":
-            kind, none = (size > 0).float().unsqueeze(1), torch.zeros((rows, 1))
-            none = none.to(present.device)
             everyone = torch.arange(rows, device=present.device)
             kind = (size > 0).float().unsqueeze(1)
             return _Runs(everyone, present, kind, torch.zeros_like(kind), torch.ones_like(kind))

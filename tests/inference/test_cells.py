@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def test_cells_become_dense_in_the_order_asked_for(table) -> None:
+    index = np.array([7, 0, 7])
+    counts, library = table.dense(index)
+    np.testing.assert_array_equal(counts.numpy(), table.counts.toarray()[index])
+    np.testing.assert_array_equal(library.numpy(), table.library[index])
+    assert counts.dtype == library.dtype == torch.float32
+
+
+def test_batches_show_every_cell_once_and_in_order(table) -> None:
+    batches = list(table.batches(size=15))
+    assert [len(counts) for counts, _ in batches] == [15, 15, 10]
+    counts, library = (torch.cat(part).numpy() for part in zip(*batches, strict=True))
+    np.testing.assert_array_equal(counts, table.counts.toarray())
+    np.testing.assert_array_equal(library, table.library)
+
+
+def test_taken_cells_keep_counts_and_library_together(table) -> None:
+    index = np.array([3, 1])
+    taken = table.take(index)
+    assert len(taken) == 2
+    np.testing.assert_array_equal(taken.counts.toarray(), table.counts.toarray()[index])
+    np.testing.assert_array_equal(taken.library, table.library[index])
+
+
+def test_no_cells_give_no_batches(table) -> None:
+    assert list(table.take(np.array([], dtype=int)).batches()) == []

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gpjepa.core.errors import VocabularyError
+from gpjepa.data.labels import CONTROL
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.calibration import GRID, Calibration
+from gpjepa.inference.judgement import (
+    DO_NOT_TRUST,
+    FAR,
+    TOGETHER_ONLY,
+    USE_MODEL,
+    USE_SUM,
+    member_novelty,
+    nearest_measured,
+    novelty,
+    verdict,
+)
+
+# A, B measured alone; C in combinations only; near, far and blank have features only.
+VOCABULARY = Vocabulary(("A", "B", "C", "near", "far", "blank"), 3, frozenset({"C"}))
+FEATURES = torch.tensor(
+    [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [3.0, 4.0, 0.0], [0, 0, 1.0], [0, 0, 0]]
+)
+
+
+def calibration(interactions: bool = True, novel: bool = True) -> Calibration:
+    return Calibration(tuple(GRID), 20, interactions, novel)
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [("A", 0.0), ("C", TOGETHER_ONLY), ("near", 1.0 - 4.0 / 5.0), ("far", 1.0), ("blank", 1.0)],
+)
+def test_novelty_of_a_member_is_its_distance_to_the_nearest_measured_one(member, expected) -> None:
+    assert member_novelty(VOCABULARY, FEATURES, member) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_length_of_features_is_irrelevant_to_novelty() -> None:
+    longer = FEATURES * torch.tensor([[5.0], [1.0], [1.0], [0.1], [1.0], [1.0]])
+    assert member_novelty(VOCABULARY, longer, "near") == pytest.approx(0.2, abs=1e-6)
+
+
+def test_features_opposite_to_all_measured_ones_are_no_more_than_wholly_novel() -> None:
+    assert (
+        member_novelty(VOCABULARY, FEATURES * torch.tensor([1, 1, 1, -1, 1, 1])[:, None], "near")
+        == 1.0
+    )
+
+
+def test_without_features_whatever_has_no_data_is_wholly_novel() -> None:
+    assert member_novelty(VOCABULARY, torch.zeros((6, 0)), "near") == 1.0
+    assert member_novelty(VOCABULARY, torch.zeros((6, 0)), "B") == 0.0
+
+
+def test_a_combination_is_as_novel_as_its_most_novel_member() -> None:
+    assert novelty(VOCABULARY, FEATURES, "A+near") == pytest.approx(0.2, abs=1e-6)
+    assert novelty(VOCABULARY, FEATURES, "A+C+near") == TOGETHER_ONLY
+    assert novelty(VOCABULARY, FEATURES, "A+B") == 0.0
+    assert novelty(VOCABULARY, FEATURES, CONTROL) == 0.0
+
+
+def test_the_novelty_of_an_unknown_gene_is_refused() -> None:
+    with pytest.raises(VocabularyError, match="'fur' is not known .*closest: 'far'"):
+        novelty(VOCABULARY, FEATURES, "A+fur")
+
+
+@pytest.mark.parametrize(
+    ("label", "interactions", "novel", "distance", "expected"),
+    [
+        ("A", False, False, 0.0, USE_MODEL),
+        ("A+B", True, False, 0.0, USE_MODEL),
+        ("A+B", False, True, 0.0, USE_SUM),
+        ("near", False, True, 0.2, USE_MODEL),
+        ("near", True, False, 0.2, DO_NOT_TRUST),
+        ("far", True, True, FAR + 0.01, DO_NOT_TRUST),
+        ("A+near", False, True, 0.2, USE_MODEL),
+        ("A+near", True, False, 0.2, DO_NOT_TRUST),
+        ("C", True, True, TOGETHER_ONLY, DO_NOT_TRUST),
+        ("A+C", True, True, TOGETHER_ONLY, DO_NOT_TRUST),
+    ],
+)
+def test_the_verdict_follows_from_novelty_and_what_validation_supports(
+    label, interactions, novel, distance, expected
+) -> None:
+    assert verdict(VOCABULARY, calibration(interactions, novel), label, distance) == expected
+
+
+def test_the_nearest_training_label_shares_the_most_members_and_adds_the_fewest() -> None:
+    labels = ("A", "B", "A+B+D", "C+D", "A+B")
+    assert nearest_measured(labels, "A+B+C") == "A+B"
+    assert nearest_measured(labels, "C") == "C+D"
+    assert nearest_measured(labels, "A") == "A"
+    assert nearest_measured(labels, "A+D") == "A+B+D"
+    assert nearest_measured(("B", "A"), "Z") == "A"  # nothing shared: by name
