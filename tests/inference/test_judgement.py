@@ -44,10 +44,8 @@ def test_the_length_of_features_is_irrelevant_to_novelty() -> None:
 
 
 def test_features_opposite_to_all_measured_ones_are_no_more_than_wholly_novel() -> None:
-    assert (
-        member_novelty(VOCABULARY, FEATURES * torch.tensor([1, 1, 1, -1, 1, 1])[:, None], "near")
-        == 1.0
-    )
+    two = Vocabulary(("A", "opposite"), 1)
+    assert member_novelty(two, torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), "opposite") == 1.0
 
 
 def test_without_features_whatever_has_no_data_is_wholly_novel() -> None:
@@ -89,7 +87,7 @@ def test_the_verdict_follows_from_novelty_and_what_validation_supports(
 
 
 def test_the_nearest_training_label_shares_the_most_members_and_adds_the_fewest() -> None:
-    labels = ("A", "B", "A+B+D", "C+D", "A+B")
+    labels = ("A", "B", "A+AB+B", "A+B+D", "C+D", "A+B")
     assert nearest_measured(labels, "A+B+C") == "A+B"
     assert nearest_measured(labels, "C") == "C+D"
     assert nearest_measured(labels, "A") == "A"

@@ -88,6 +88,18 @@ def test_genes_of_a_block_go_together_when_masked_in_blocks(blocks) -> None:
     assert float(single.float().mean()) > 4.0
 
 
+def test_unexpressed_genes_go_with_the_blocks_of_the_expressed_ones(counts, blocks) -> None:
+    held = draw(counts, blocks, plan(block_share=1.0))
+    expressed, silent = counts > 0, held & (counts == 0)
+    stray = torch.zeros(CELLS, dtype=torch.long)
+    for block in range(BLOCKS):
+        inside = blocks == block
+        kept = (expressed & inside).any(dim=1) & ~(held & expressed & inside).any(dim=1)
+        stray += (silent & inside).sum(dim=1) * kept
+    assert int(silent.sum()) > CELLS
+    assert int(stray.sum()) < 0.02 * int(silent.sum())
+
+
 def test_half_of_the_cells_are_masked_in_blocks_by_a_share_of_one_half(blocks) -> None:
     counts = torch.ones(CELLS, GENES)
     broken = broken_blocks(draw(counts, blocks, plan(block_share=0.5)), counts > 0, blocks)

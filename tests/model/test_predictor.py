@@ -98,9 +98,14 @@ def test_the_pair_shift_belongs_to_the_pair(predict) -> None:
     assert float((torch.cdist(shifts, shifts) + torch.eye(3)).min()) > 1e-3
 
 
-def test_the_log_variance_is_that_of_the_whole_set(predict) -> None:
-    spread = predict((), (0,), (0, 1), (0, 1, 2)).log_variance
-    assert float((torch.cdist(spread, spread) + torch.eye(4)).min()) > 1e-3
+def test_the_log_variance_is_that_of_the_whole_set(predict, awake, embedding, state) -> None:
+    sets = ((), (0,), (0, 1), (0, 1, 2), (0, 1, 2, 3))
+    spread = predict(*sets).log_variance
+    assert float((torch.cdist(spread, spread) + torch.eye(5)).min()) > 1e-3
+    for row, members in enumerate(sets):
+        tokens = embedding.member_tokens(torch.tensor(members, dtype=torch.long)).unsqueeze(0)
+        present = torch.ones(tokens.shape[:2], dtype=torch.bool)
+        same(spread[row], awake.transformer(state, tokens, present)[2][0])
 
 
 def test_the_log_variance_stays_within_its_limit(awake, embedding, state, given) -> None:

@@ -107,9 +107,9 @@ def test_recognition_sees_both_target_and_prediction(prediction, target, awaken)
         prediction.second_order,
     )
     other = head.recognise(moved, target)
-    assert float((base.mean - other.mean).norm()) > 0.01
+    assert float((base.mean - other.mean).detach().norm()) > 0.01
     shifted = head.recognise(prediction, target + 1.0)
-    assert float((shifted.mean - base.mean - 1.0).norm()) > 0.01
+    assert float((shifted.mean - base.mean - 1.0).detach().norm()) > 0.01
 
 
 def test_recognition_pays_the_kl_to_the_predictor(prediction, target) -> None:
@@ -127,7 +127,7 @@ def test_the_log_variance_of_recognition_is_bounded(prediction, target) -> None:
     head = RecognitionHead(LATENT, HIDDEN)
     with torch.no_grad():
         head.log_variance.weight *= 1e5
-    spread = head.recognise(prediction, target).log_variance.abs()
+    spread = head.recognise(prediction, target).log_variance.detach().abs()
     assert float(spread.max()) <= LOG_VARIANCE_LIMIT
 
 
