@@ -46,6 +46,17 @@ def test_offsets_bring_decoded_controls_to_the_real_ones(model, controls) -> Non
     assert float(after.max()) < 0.1 * float(before.max())
 
 
+def test_offsets_allow_for_the_counts_that_zero_inflation_takes(built, table) -> None:
+    model = built(0, "zinb").model
+    with torch.no_grad():
+        model.decoder.zero.bias.copy_(torch.linspace(-3.0, 0.0, 10))
+    controls = encode_controls(model, table)
+    counts, library = table.dense(slice(None))
+    real = counts.sum(dim=0) / library.sum()
+    made = control_shares(model, controls, controls.offset(float(library.sum())))
+    torch.testing.assert_close(made, real, rtol=0.05, atol=0)
+
+
 def test_an_offset_is_the_log_ratio_where_counts_are_many_and_nothing_where_they_are_none() -> None:
     shares, decoded = torch.tensor([0.2, 0.0, 0.8]), torch.tensor([0.4, 1e-6, 0.6])
     none = torch.zeros(0)

@@ -21,7 +21,8 @@ SAMPLES = 4  # latent draws per control cell
 class Controls:
     """Encoded control cells: where predictions start.
 
-    `shares` [G] are their real expression, `decoded` [G] what the decoder makes of them.
+    `shares` are their real expression, `decoded` what the decoder makes of them, both of all
+    classes and both before any zero inflation.
     """
 
     state: Float[Tensor, "N D"]
@@ -43,7 +44,7 @@ class Controls:
 def encode_controls(model: WorldModel, cells: CellTable) -> Controls:
     """Encode control cells with the model's encoder."""
     device = model.device()
-    states, libraries, classes = [], [], []
+    states, libraries, classes, expected = [], [], [], []
     counts = torch.zeros(cells.counts.shape[1], device=device, dtype=torch.float64)
     for dense, library in cells.batches(device):
         state = model.encoder(dense, library)
@@ -51,10 +52,12 @@ def encode_controls(model: WorldModel, cells: CellTable) -> Controls:
         libraries.append(library)
         counts += dense.sum(dim=0, dtype=torch.float64)
         classes.append(library.double() @ model.decoder.log_shares(state).exp().double())
+        expected.append(library.double() @ model.decoder.mean_shares(state).double())
     library = torch.cat(libraries)
     total = library.double().sum()
     decoded = torch.stack(classes).sum(dim=0) / total
-    shares = counts / total
+    kept = torch.stack(expected).sum(dim=0) / total / decoded[: counts.shape[0]]
+    shares = counts / total / kept
     if decoded.shape[0] > shares.shape[0]:
         shares = torch.cat((shares, (1.0 - shares.sum()).clamp_min(1e-9).unsqueeze(0)))
     return Controls(torch.cat(states), library, shares.float(), decoded.float())
