@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from anndata import AnnData
 
+from gpjepa.api.assessment import Assessment, assess
+from gpjepa.api.evaluate_run import evaluate_run
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.run import read_split
 from gpjepa.api.train_run import train_run
+from gpjepa.core.files import write_json
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq, read
 
@@ -67,38 +73,68 @@ def saved(model: GPJEPA, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def source(adata: AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of the cells as h5ad."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a screen as h5ad."""
     path = tmp_path_factory.mktemp("data") / "screen.h5ad"
-    adata.copy().write_h5ad(path)
+    TINY.make_cells(control=100, perturbed=24).write_h5ad(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def split_file(split: Split, source: Path) -> Path:
-    from gpjepa.core.files import write_json
-
+def split_file(source: Path) -> Path:
+    """Return the path of a split of the screen: two combinations and a lone single tested."""
+    screen = read(source, announce=False)
+    split = TINY.make_split(screen, ("A+D", "B+C"), ("B+D", "C+D", "E"))
     return write_json(source.with_name("split.json"), split.to_json())
 
 
 @pytest.fixture(scope="session")
 def options() -> RunOptions:
-    return RunOptions(device="cpu")
+    return RunOptions(device="cpu", announce=False)
 
 
 @pytest.fixture(scope="session")
-def run(source: Path, split_file: Path, options: RunOptions, tmp_path_factory) -> Path:
+def train(source: Path, split_file: Path, options: RunOptions) -> Callable[..., dict[str, Any]]:
+    """Return a function that trains the screen into a directory."""
+
+    def call(out: Path, **changes: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "source": str(source),
+            "roles": RoleOptions(),
+            "split": str(split_file),
+            "context_column": None,
+            "config": TINY.make_config(),
+            "encoder": None,
+            "resume": False,
+            "options": options,
+        }
+        return train_run(out=out, **{**given, **changes})
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run(train: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished training run; not to be changed."""
     out = tmp_path_factory.mktemp("run") / "run"
-    train_run(
-        str(source),
-        out,
-        roles=RoleOptions(),
-        split=str(split_file),
-        context_column=None,
-        config=TINY.make_config(),
-        encoder=None,
-        resume=False,
-        options=options,
-    )
+    train(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def screen(source: Path) -> PerturbSeq:
+    return read(source, announce=False)
+
+
+@pytest.fixture(scope="session")
+def assessed(run: Path, screen: PerturbSeq) -> Assessment:
+    """Return the assessment of the run; not to be changed."""
+    return assess(GPJEPA.load(run, "cpu"), screen, read_split(run), 0)
+
+
+@pytest.fixture(scope="session")
+def evaluated(run: Path, options: RunOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of the run's evaluation."""
+    out = tmp_path_factory.mktemp("evaluation") / "out"
+    evaluate_run(run, out, None, options)
     return out

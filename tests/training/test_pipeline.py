@@ -117,8 +117,7 @@ def test_fitting_leaves_the_pretrained_encoder_and_teacher_alone(tiny, prepared,
 
 def test_stage_a_leaves_the_teacher_behind_the_encoder(tiny, prepared, session) -> None:
     stage, _ = stage_a(tiny, prepared, session)
-    config = tiny.make_config()
-    start = seeded_encoder(prepared.moments, config, 0)
+    start = stage_a(tiny, prepared, session, pretrain={"epochs": 0})[0].encoder
     moved = (stage.encoder.embed.weight - start.embed.weight).norm()
     behind = (stage.teacher.embed.weight - start.embed.weight).norm()
     assert 0 < behind.item() < 0.1 * moved.item()

@@ -147,8 +147,9 @@ def _clear_run(path: Path) -> None:
 def begin_records(
     path: Path, split: Split, data: DataRecord, config: Config, provenance: dict[str, Any]
 ) -> None:
-    """Write what identifies a run before its first step."""
+    """Clear what an earlier run left and write what identifies this one, before its first step."""
     path.mkdir(parents=True, exist_ok=True)
+    _clear_run(path)
     write_json(path / "split.json", split.to_json())
     write_json(path / "data.json", data.to_json())
     write_json(path / "config.json", config.model_dump(mode="json"))

@@ -25,6 +25,7 @@ from gpjepa.model.perturbation import ConditionSpec
 
 FORMAT = "gpjepa-1"
 WEIGHTS = "model.safetensors"
+ABOUT = "gpjepa"  # the entry of the weights' metadata that says what they are
 
 Built = TypeVar("Built")
 
@@ -128,7 +129,9 @@ def _save(
         for key, value in part.state_dict().items()
     }
     names = {"genes": _digest(panel.names), "members": _digest(members)}
-    metadata = {"format": FORMAT, "kind": kind, **names}
+    about = {"format": FORMAT, "kind": kind, **names}
+    # One entry: safetensors writes several in no fixed order, and a seed gives the same bytes.
+    metadata = {ABOUT: json.dumps(about, sort_keys=True)}
     write_atomic(path / WEIGHTS, lambda temporary: save_file(tensors, temporary, metadata))
 
 
@@ -156,7 +159,8 @@ def _weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"run {str(path)!r} has no {WEIGHTS}; expected a finished run; "
             "train again or continue it with --resume"
         )
-    tensors, metadata = read_tensors(path / WEIGHTS)
+    tensors, entries = read_tensors(path / WEIGHTS)
+    metadata = json.loads(entries.get(ABOUT, "{}"))
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{WEIGHTS} in {str(path)!r} was not written by gpjepa (format "

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas
+import pytest
+
+from gpjepa.api.artefacts import effect_rows, histogram_rows, population_rows
+from gpjepa.data.labels import CONTROL
+from gpjepa.evaluation.pseudobulk import standard_error
+
+
+def level(data, label: str, target: float, rows=None) -> np.ndarray:
+    part = data.subset(np.flatnonzero(data.labels == label) if rows is None else rows)
+    counts = np.asarray(part.counts.sum(axis=0), float).ravel()
+    return np.log1p(target * counts / part.library.sum())
+
+
+def _cells_of(data, label: str):
+    part = data.subset(data.labels == label)
+    return part.counts, part.library
+
+
+@pytest.fixture(scope="module")
+def effects(assessed) -> pandas.DataFrame:
+    return effect_rows(assessed)
+
+
+def test_observed_effects_are_held_out_cells_against_the_truth_half(assessed, effects) -> None:
+    panel, parts, target = assessed.panel, assessed.parts, assessed.target
+    held = panel.subset(parts.test)
+    expected = level(held, "C+D", target) - level(panel, CONTROL, target, parts.truth_controls)
+    own = effects[effects.perturbation == "C+D"]
+    assert np.allclose(own.observed, expected[assessed.gated])
+    assert own.gene.tolist() == panel.genes[assessed.gated].tolist()
+    error = standard_error(*_cells_of(held, "C+D"), target)
+    assert np.allclose(own.observed_se, error[assessed.gated])
+
+
+def test_additive_and_mean_effects_come_from_training_cells(assessed, effects) -> None:
+    panel, parts, target = assessed.panel, assessed.parts, assessed.target
+    train = panel.subset(np.concatenate((parts.train, parts.train_controls)))
+    start = level(train, CONTROL, target)
+    single = {x: level(train, x, target) - start for x in train.perturbations}
+    own = effects[effects.perturbation == "C+D"]
+    assert np.allclose(own.additive, (single["C"] + single["D"])[assessed.gated])
+    assert np.allclose(own.training_mean, np.mean(list(single.values()), axis=0)[assessed.gated])
+
+
+def test_predictions_and_intervals_are_those_of_the_model(assessed, effects) -> None:
+    told = assessed.effects[assessed.effects.perturbation == "B+D"]
+    own = effects[effects.perturbation == "B+D"]
+    for column, name in (("predicted", "effect"), ("low", "low"), ("high", "high")):
+        assert np.array_equal(own[column], told[name].to_numpy()[assessed.gated])
+    assert set(effects.group) == {"combo_seen2"}
+
+
+def test_populations_have_the_moments_of_raw_counts(assessed) -> None:
+    rows = population_rows(assessed)
+    own = rows[rows.perturbation == "B+D"]
+    adata = assessed.predicted
+    counts = adata.X[np.asarray(adata.obs["perturbation"] == "B+D")].toarray()[:, assessed.gated]
+    assert np.allclose(own.predicted_mean, counts.mean(axis=0))
+    assert np.allclose(own.predicted_variance, counts.var(axis=0, ddof=1))
+    assert np.allclose(own.predicted_zero, (counts == 0).mean(axis=0))
+    control = assessed.panel.counts[assessed.parts.train_controls].toarray()[:, assessed.gated]
+    assert np.allclose(own.control_mean, control.mean(axis=0))
+    assert np.allclose(own.control_zero, (control == 0).mean(axis=0))
+
+
+def test_histograms_are_of_the_four_genes_that_change_most_and_sum_to_one(
+    assessed, effects
+) -> None:
+    rows = histogram_rows(assessed)
+    sums = rows.groupby(["perturbation", "gene", "kind"])["fraction"].sum()
+    assert np.allclose(sums, 1.0)
+    assert set(rows.kind) == {"control", "observed", "predicted"}
+    own = effects[effects.perturbation == "C+D"]
+    top = own.loc[own.observed.abs().sort_values(ascending=False).index[:4], "gene"]
+    assert set(rows[rows.perturbation == "C+D"].gene) == set(top)
+
+
+def test_latent_points_show_controls_observed_and_predicted_cells(evaluated) -> None:
+    points = pandas.read_csv(evaluated / "latent.csv")
+    assert list(points.columns) == ["x", "y", "kind", "perturbation"]
+    assert set(points.kind) == {"control", "observed", "predicted"}
+    assert set(points[points.kind == "control"].perturbation) == {CONTROL}
+    assert np.isfinite(points[["x", "y"]].to_numpy()).all()
+    assert points[["x", "y"]].std().min() > 0

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.options import RoleOptions
+from gpjepa.api.workflow import (
+    check_file,
+    describe_run,
+    embed_file,
+    evaluate_files,
+    predict_file,
+)
+from gpjepa.core.errors import CheckpointError, ConfigError, OutputExistsError, VocabularyError
+
+
+def test_checking_tells_roles_and_what_can_be_measured(source: Path, options) -> None:
+    found = check_file(str(source), RoleOptions(), "unseen-combination", options)
+    assert any("perturbation" in line for line in found["roles"])
+    assert (found["cells"], found["genes"]) == (388, 24)
+    assert {row["perturbation"] for row in found["table"]} >= {"A", "C+D"}
+    assert {row["cells"] for row in found["table"]} == {24}
+    assert all("+" in label for label in found["split"]["test"])
+    assert "leaks" not in check_file(str(source), RoleOptions(), None, options)
+
+
+def test_a_perturbation_with_one_cell_is_reported_and_not_fatal(tiny, tmp_path, options) -> None:
+    cells = tiny.make_cells()
+    labels = cells.obs["perturbation"].to_numpy()
+    cells = cells[(labels != "F") | (np.cumsum(labels == "F") == 1)].copy()
+    cells.write_h5ad(tmp_path / "d.h5ad")
+    found = check_file(str(tmp_path / "d.h5ad"), RoleOptions(), None, options)
+    assert "labels with one cell: 1 (first: 'F')" in found["problems"]
+    (row,) = (row for row in found["table"] if row["perturbation"] == "F")
+    assert row["cells"] == 1
+
+
+def test_embedding_adds_the_latents_to_a_copy_of_the_file(run, source, options, tmp_path) -> None:
+    found = embed_file(run, str(source), tmp_path / "e.h5ad", options)
+    written, given = anndata.read_h5ad(tmp_path / "e.h5ad"), anndata.read_h5ad(source)
+    expected = GPJEPA.load(run, "cpu").embed(given)
+    assert np.array_equal(written.obsm["X_gpjepa"], expected)
+    assert written.obs_names.equals(given.obs_names)
+    assert (written.X != given.X).nnz == 0
+    assert (found["cells"], found["latent"]) == (388, 8)
+    with pytest.raises(OutputExistsError):
+        embed_file(run, str(source), tmp_path / "e.h5ad", options)
+
+
+def test_a_run_trained_from_a_layer_and_library_embeds_from_them(
+    tiny, train, source, tmp_path, options
+) -> None:
+    cells = anndata.read_h5ad(source)
+    cells.layers["mine"] = cells.X.copy()
+    cells.X = np.log1p(cells.X.toarray())
+    cells.obs["sums"] = cells.obs.pop("total_counts")
+    cells.write_h5ad(tmp_path / "odd.h5ad")
+    roles = RoleOptions(layer="mine", library="sums")
+    train(tmp_path / "run", source=str(tmp_path / "odd.h5ad"), roles=roles)
+    embed_file(tmp_path / "run", str(tmp_path / "odd.h5ad"), tmp_path / "e.h5ad", options)
+    plain = GPJEPA.load(tmp_path / "run", "cpu").embed(anndata.read_h5ad(source))
+    assert np.array_equal(anndata.read_h5ad(tmp_path / "e.h5ad").obsm["X_gpjepa"], plain)
+
+
+def test_predicting_writes_counts_and_says_what_to_make_of_them(run, options, tmp_path) -> None:
+    out = tmp_path / "p.h5ad"
+    found = predict_file(run, ["C+D", "A"], 30, out, "anndata", options)
+    written = anndata.read_h5ad(out)
+    assert (written.X.dtype, written.shape) == (np.int32, (60, 24))
+    assert (found["cells"], found["genes"]) == (60, 24)
+    told = {row["perturbation"]: row["verdict"] for row in found["perturbations"]}
+    assert told["A"] == "use the model"
+    assert set(told) == {"A", "C+D"}
+
+
+def test_a_prediction_that_is_refused_writes_nothing(run, options, tmp_path) -> None:
+    out = tmp_path / "p.h5ad"
+    with pytest.raises(VocabularyError):
+        predict_file(run, ["QQQ"], 30, out, "anndata", options)
+    with pytest.raises(ConfigError, match="format 'csv' is not known"):
+        predict_file(run, ["A"], 30, out, "csv", options)
+    assert list(tmp_path.iterdir()) == []
+    out.write_text("mine")
+    with pytest.raises(OutputExistsError):
+        predict_file(run, ["A"], 30, out, "anndata", options)
+    assert out.read_text() == "mine"
+    predict_file(run, ["A"], 30, out, "anndata", replace(options, force=True))
+    assert anndata.read_h5ad(out).n_obs == 30
+
+
+def test_anyones_predictions_are_scored(run, source, options, tmp_path) -> None:
+    predict_file(run, ["C+D", "B+D"], 40, tmp_path / "p.h5ad", "anndata", options)
+    cells = anndata.read_h5ad(source)
+    cells.obs["perturbation"] = cells.obs["perturbation"].astype(str)
+    labels = cells.obs["perturbation"]
+    cells[labels.isin(["ctrl", "C+D", "B+D"])].write_h5ad(tmp_path / "o.h5ad")
+    out = tmp_path / "scores"
+    found = evaluate_files(tmp_path / "p.h5ad", tmp_path / "o.h5ad", None, out, options)
+    assert {path.name for path in out.iterdir()} == {"metrics.json", "metrics.csv"}
+    assert found["model"] == "predicted"
+    assert "representation: not supplied" in found["headline"]
+    with pytest.raises(OutputExistsError):
+        evaluate_files(tmp_path / "p.h5ad", tmp_path / "o.h5ad", None, out, options)
+
+
+def test_a_run_is_described(run) -> None:
+    found = describe_run(run)
+    assert found["kind"] == "world model"
+    assert (found["data"]["cells"], found["genes"]) == (388, 24)
+    assert found["measured_perturbations"] == list("ABCDF")
+    assert found["split"]["test"] == ["B+D", "C+D", "E"]
+    assert found["rest_of_transcriptome"] is True
+    assert found["calibrated"] is False
+    assert "versions" in found["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "model.safetensors").unlink(), "has no model.safetensors"),
+        (lambda run: (run / "model.safetensors").write_bytes(b"x"), "cannot be read as safetens"),
+        (lambda run: (run / "genes.json").write_text("{}"), "genes.json in run .* is damaged"),
+        (lambda run: (run / "config.json").write_text("{"), "config.json in run .* cannot be re"),
+        (lambda run: (run / "vocabulary.json").write_text("{}"), "vocabulary.json .* is damaged"),
+        (lambda run: (run / "calibration.json").unlink(), "calibration.json .* cannot be read"),
+        (lambda run: (run / "controls.h5ad").unlink(), "controls.h5ad is missing"),
+    ],
+)
+def test_a_damaged_run_is_named_file_by_file(run, options, tmp_path, damage, message) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    damage(copy)
+    with pytest.raises(CheckpointError, match=message):
+        predict_file(copy, ["A"], 5, tmp_path / "p.h5ad", "anndata", options)
+    assert not (tmp_path / "p.h5ad").exists()
