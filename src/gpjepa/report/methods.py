@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from gpjepa.report.glossary import Term, describe
@@ -39,8 +40,15 @@ def split_facts(run: Run) -> Facts:
 
 
 def provenance_facts(run: Run) -> Facts:
-    """Return versions, platform, seed and the identity of the data."""
-    rows = [*flat(run.provenance), *(("data " + name, text) for name, text in flat(run.data))]
+    """Return versions, platform, seed and the identity of the data.
+
+    Of the data's path only the file name is shown: a page that is passed on tells nothing of the
+    machine that it was made on.
+    """
+    data = dict(run.data)
+    if isinstance(data.get("path"), str):
+        data["path"] = PurePath(data["path"]).name
+    rows = [*flat(run.provenance), *(("data " + name, text) for name, text in flat(data))]
     return Facts("provenance", tuple(rows))
 
 
