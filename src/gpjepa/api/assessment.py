@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.core.errors import DataError
@@ -53,12 +54,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
     panel = data.select_genes(model.bundle.panel.names)
     parts, fit_only = split.parts(panel), not split.test
     held = parts.train if fit_only else parts.test
-    context = split.held_out_context
-    train_controls, truth_controls = parts.train_controls, parts.truth_controls
-    if context is not None and split.context_column is not None:
-        here = panel.covariate(split.context_column) == context
-        train_controls = train_controls[here[train_controls]]
-        truth_controls = truth_controls[here[truth_controls]]
+    train_controls, truth_controls = _controls(panel, split, parts)
     present = sorted(set(panel.labels[held]))
     known = model.bundle.vocabulary.knows
     labels = tuple(label for label in present if known(label))
@@ -69,7 +65,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
         )
     held = held[np.isin(panel.labels[held].astype(str), labels)]
     observed = _with_embedding(model, panel.subset(np.concatenate((held, truth_controls))))
-    trained = np.empty(0, dtype=np.int64) if context is not None else parts.train
+    trained = parts.train if split.held_out_context is None else parts.train[:0]
     train = panel.subset(np.concatenate((trained, train_controls)))
     start = panel.subset(train_controls)
     effects = model.effects(labels, LEVEL, control=start.to_anndata(), seed=seed)
@@ -100,6 +96,17 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
         median_library(start.library),
         fit_only,
     )
+
+
+def _controls(
+    data: PerturbSeq, split: Split, parts: SplitCells
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the control cells to predict from and to compare with, of a held-out context only."""
+    train, truth = parts.train_controls, parts.truth_controls
+    if split.held_out_context is None or split.context_column is None:
+        return train, truth
+    here = data.covariate(split.context_column) == split.held_out_context
+    return train[here[train]], truth[here[truth]]
 
 
 def _features(model: GPJEPA, data: PerturbSeq) -> GeneFeatures | None:

@@ -22,6 +22,7 @@ from gpjepa.objectives.weights import Terms
 from gpjepa.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 
 WARMUP_SHARE = 0.05
+BEST = ".best"  # suffix of the checkpoint that scored best
 SCORE = "score"  # the validation number that chooses the model; lower is better
 
 
@@ -99,43 +100,37 @@ def train_stage(
     continues from it exactly. Raises `KeyboardInterrupt` after saving when asked to stop.
     """
     stage.to(fabric.device)
-    groups = stage.parameter_groups(plan.learning_rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        stage.parameter_groups(plan.learning_rate), weight_decay=plan.weight_decay, fused=True
+    )
     peaks = [group["lr"] for group in optimizer.param_groups]
     objective = Objective(stage, plan)
     wrapped, stepper = fabric.setup(objective, optimizer)
-    last = folder / f"{stage.name}.safetensors" if folder else None
-    best = folder / f"{stage.name}.best.safetensors" if folder else None
-    progress = Progress()
-    kept: dict[str, Tensor] = {}
-    if resume and last is not None and last.exists():
-        progress = load_checkpoint(last, stage, optimizer, plan.identity)
-        if best is not None and best.exists() and progress.best_score is not None:
-            kept = _best_parameters(best, stage, optimizer, plan.identity, last)
+    progress, kept = _restore(folder if resume else None, stage, optimizer, plan.identity)
 
-    def save(path: Path | None) -> None:
-        if path is not None:
+    def save(suffix: str = "") -> None:
+        if folder is not None:
+            path = _checkpoint(folder, stage, suffix)
             save_checkpoint(path, stage, optimizer, progress, plan.identity)
 
     with _stop_requests() as stop_requested:
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * rate_factor(progress.step, plan.steps)
+            _set_rates(optimizer, peaks, rate_factor(progress.step, plan.steps))
             loss = _step(objective, wrapped, stepper, fabric, progress)
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed
             if watch is not None:
-                rate = objective.cells / elapsed
-                watch(Outlook(stage.name, progress.step, plan.steps, loss, rate))
+                speed = objective.cells / elapsed
+                watch(Outlook(stage.name, progress.step, plan.steps, loss, speed))
             if progress.step % plan.interval == 0 or progress.step == plan.steps:
                 if _close_interval(stage, plan, progress, fabric.device):
                     kept = _snapshot(stage)
-                    save(best)
-                save(last)
+                    save(BEST)
+                save()
             if stop_requested():
-                save(last)
+                save()
                 raise KeyboardInterrupt
     if kept:
         stage.load_state_dict(kept)
@@ -242,14 +237,28 @@ def _snapshot(stage: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in stage.state_dict().items()}
 
 
-def _best_parameters(
-    best: Path, stage: nn.Module, optimizer: torch.optim.Optimizer, identity: str, last: Path
-) -> dict[str, Tensor]:
-    """Read the best parameters, leaving stage and optimizer at the last ones."""
+def _checkpoint(folder: Path, stage: Any, suffix: str = "") -> Path:
+    return folder / f"{stage.name}{suffix}.safetensors"
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
+    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+        group["lr"] = peak * share
+
+
+def _restore(
+    folder: Path | None, stage: Any, optimizer: torch.optim.Optimizer, identity: str
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Bring stage and optimizer to the last checkpoint if there is one; return the best too."""
+    if folder is None or not _checkpoint(folder, stage).exists():
+        return Progress(), {}
+    last, best = _checkpoint(folder, stage), _checkpoint(folder, stage, BEST)
+    progress = load_checkpoint(last, stage, optimizer, identity)
+    if progress.best_score is None or not best.exists():
+        return progress, {}
     load_checkpoint(best, stage, optimizer, identity)
     kept = _snapshot(stage)
-    load_checkpoint(last, stage, optimizer, identity)
-    return kept
+    return load_checkpoint(last, stage, optimizer, identity), kept
 
 
 @contextmanager
