@@ -19,14 +19,6 @@ class MaskPlan:
     block_share: float
 
 
-def _ranks(scores: Float[Tensor, "B G"]) -> Int[Tensor, "B G"]:
-    """Return the position of each score in its row's descending order."""
-    order = scores.argsort(dim=1, descending=True)
-    ranks = torch.empty_like(order)
-    positions = torch.arange(scores.shape[1], device=scores.device).expand_as(order)
-    return ranks.scatter_(1, order, positions)
-
-
 def draw_held_out(
     counts: Float[Tensor, "B G"],
     blocks: Int[Tensor, " G"],
@@ -50,11 +42,35 @@ def draw_held_out(
     scores = torch.where(by_block, block_scores[:, blocks] + 1e-3 * noise, noise)
     span = torch.rand((rows, 1), generator=generator, device=device)
     share = plan.low + (plan.high - plan.low) * span
-    total = expressed.sum(dim=1, keepdim=True)
-    wanted = torch.clamp((share * total).round(), min=1.0)
-    # Scores lie in [0, 1.001): adding 2 puts the expressed genes of a cell first.
-    held = expressed & (_ranks(scores + 2.0 * expressed) < wanted)
+    wanted = (share * expressed.sum(dim=1, keepdim=True)).round().clamp_min(1.0).long()
+    ranked = torch.where(expressed, scores, -1.0)
+    best = ranked.topk(min(int(wanted.max()), genes), dim=1).values
+    threshold = best.gather(1, wanted - 1)
+    held = expressed & (ranked >= threshold)
+    empty = ~expressed.any(dim=1, keepdim=True)  # a cell without counts still hides a gene
+    held = held | (empty & (scores >= scores.amax(dim=1, keepdim=True)))
+    return held | _unexpressed(expressed, held, scores >= threshold, plan, generator)
+
+
+def _unexpressed(
+    expressed: Bool[Tensor, "B G"],
+    held: Bool[Tensor, "B G"],
+    high: Bool[Tensor, "B G"],
+    plan: MaskPlan,
+    generator: Generator,
+) -> Bool[Tensor, "B G"]:
+    """Draw unexpressed genes of `high` score, so few that enough held-out genes are expressed.
+
+    Genes are drawn with replacement: repeats and expressed genes only make them fewer.
+    """
+    rows, genes = expressed.shape
     least = max(plan.expressed_share, 1e-6)
-    others = (share * (genes - total)).round()
-    allowed = torch.minimum(others, (wanted * (1.0 - least) / least).floor())
-    return held | (~expressed & (_ranks(scores + 2.0 * ~expressed) < allowed))
+    allowed = (held.sum(dim=1, keepdim=True) * (1.0 - least) / least).floor()
+    most = min(int(allowed.max()), 4 * genes)
+    if most == 0:
+        return torch.zeros_like(expressed)
+    drawn = torch.randint(genes, (rows, most), generator=generator, device=expressed.device)
+    kept = torch.arange(most, device=expressed.device) < allowed
+    chosen = torch.zeros((rows, genes), device=expressed.device)
+    chosen.scatter_add_(1, drawn, kept.float())
+    return (chosen > 0) & ~expressed & high

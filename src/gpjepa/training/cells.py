@@ -7,9 +7,11 @@ import torch
 from scipy.sparse import csr_matrix
 
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments
 
 BLOCKS = 20  # co-expression blocks of genes
+START_SCALE = 4.0  # deviation of the first unit over training cells at the start of Stage A
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
@@ -55,3 +57,31 @@ def coexpression_blocks(table: CellTable, target: float, seed: int) -> np.ndarra
     loadings /= np.linalg.norm(loadings, axis=1, keepdims=True) + 1e-8
     grouping = KMeans(blocks, n_init=1, random_state=seed).fit(loadings)
     return grouping.labels_.astype(np.int64)
+
+
+@torch.no_grad()
+def start_from_coexpression(encoder: CellEncoder, table: CellTable, seed: int) -> None:
+    """Point the encoder's first units along the leading co-expression axes of training cells.
+
+    Half of the units read one principal axis each, scaled as the data are; the others stay small
+    and random. Stage A starts from what genes do together instead of from noise, which few cells
+    cannot teach.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    cells, genes = table.counts.shape
+    units = encoder.embed.weight.shape[0]
+    count = min(units // 2, genes - 1, cells - 1)
+    if count < 1:
+        return
+    scale = encoder.scaling.scale.cpu().numpy()
+    expression = log_expression(table, float(encoder.scaling.target)).multiply(scale[None, :])
+    centre = (encoder.scaling.mean * encoder.scaling.scale).cpu().numpy()
+    centred = expression.toarray() - centre
+    axes = TruncatedSVD(count, random_state=seed).fit(centred)
+    deviation = max(float(axes.singular_values_[0]) / np.sqrt(cells), 1e-6)
+    encoder.embed.weight.mul_(0.1)
+    encoder.embed.weight[:count] = torch.from_numpy(
+        (axes.components_ * (START_SCALE / deviation)).astype(np.float32)
+    )
+    encoder.embed.bias.zero_()

@@ -17,7 +17,7 @@ from gpjepa.core.random import derive_seed
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
-from gpjepa.training.cells import coexpression_blocks
+from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
 from gpjepa.training.measured_effects import ERROR_FLOOR
 from gpjepa.training.pairs import make_pairs
@@ -92,6 +92,7 @@ def run_stage_a(
 ) -> tuple[StageA, Progress]:
     """Pretrain `encoder` in place on cells without labels."""
     part = config.pretrain
+    start_from_coexpression(encoder, cells, derive_seed(session.seed, "start") % 2**31)
     blocks = coexpression_blocks(cells, target, derive_seed(session.seed, "blocks") % 2**31)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(session.seed, "pretrain"))

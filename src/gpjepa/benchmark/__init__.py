@@ -1,0 +1,1 @@
+"""The product's own benchmarks on embedded data, baselines beside the model."""
