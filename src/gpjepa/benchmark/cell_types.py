@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
 from gpjepa.data.perturbseq import read
-from gpjepa.evaluation.embedding_space import effective_rank
+from gpjepa.inference.cells import CellTable
 from gpjepa.training.cells import log_expression
+from gpjepa.training.monitors import effective_rank
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-    from gpjepa.inference.cells import CellTable
 
 NEIGHBOURS, FOLDS, COMPONENTS = 15, 5, 50
 TARGET = 1e4  # counts, as PCA on log counts is usually given
@@ -34,7 +34,7 @@ def neighbour_accuracy(config: Config, seed: int, device: str) -> DataFrame:
     model = GPJEPA(data, config, seed=seed, device=device)
     model.pretrain()
     embedding = model.embed(adata)
-    expression = log_expression(_table(data), TARGET).toarray()
+    expression = log_expression(CellTable(data.counts, data.library), TARGET).toarray()
     reference = PCA(COMPONENTS, random_state=seed).fit_transform(expression)
     rows = []
     for name, space in (("gpjepa", embedding), (f"PCA ({COMPONENTS})", reference)):
@@ -43,7 +43,8 @@ def neighbour_accuracy(config: Config, seed: int, device: str) -> DataFrame:
             score = accuracy(space[here], data.cell_type[here].astype(str), seed)
             rows.append((condition, "knn_accuracy", name, score, np.nan))
     rows.append(("all", "least_std", "gpjepa", float(embedding.std(axis=0).min()), np.nan))
-    rows.append(("all", "effective_rank", "gpjepa", float(effective_rank(embedding)), np.nan))
+    rank = float(effective_rank(torch.from_numpy(embedding)))
+    rows.append(("all", "effective_rank", "gpjepa", rank, np.nan))
     return pandas.DataFrame(rows, columns=["group", "metric", "model", "value", "ceiling"])
 
 
@@ -55,9 +56,3 @@ def accuracy(space: np.ndarray, types: np.ndarray, seed: int) -> float:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     classifier = KNeighborsClassifier(NEIGHBOURS)
     return float(cross_val_score(classifier, space, types, cv=folds).mean())
-
-
-def _table(data: object) -> CellTable:
-    from gpjepa.inference.cells import CellTable
-
-    return CellTable(data.counts, data.library)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import typer
 
 from gpjepa.cli import (
+    benchmark,
     check,
     data,
     demo,
@@ -57,6 +58,7 @@ def build() -> typer.Typer:
         predict.predict,
         evaluate.evaluate,
         report.report,
+        benchmark.benchmark,
         info.info,
         doctor.doctor,
     )

@@ -97,7 +97,7 @@ class PretrainConfig(Section):
     min_steps: Annotated[int, Field(ge=0)] = 400  # small data get more epochs
     max_steps: Positive = 20000
     batch_size: Annotated[int, Field(ge=2)] = 256
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = 3e-4
     weight_decay: Weight = 1e-4
     mask_low: Rate = 0.3  # share of genes held out, drawn uniformly between low and high
     mask_high: Rate = 0.7

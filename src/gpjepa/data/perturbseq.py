@@ -219,6 +219,10 @@ def read(
         simulated=bool(adata.uns.get("simulated", False)),
     )
     if announce:
-        for line in (*roles.describe(), *(f"note: {note}" for note in data.notes)):
-            print(line, file=sys.stderr)
+        _announce(data)
     return data
+
+
+def _announce(data: PerturbSeq) -> None:
+    for line in (*data.roles.describe(), *(f"note: {note}" for note in data.notes)):
+        print(line, file=sys.stderr)

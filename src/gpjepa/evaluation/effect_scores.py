@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,12 +15,15 @@ EXPRESSED = 1000
 DIFFERENTIAL = (20, 50, 100)
 ROUNDING = 1e-9  # log1p units: what is closer than this is the same state
 
-_GENES = {
+_GENES: Mapping[str, str] = {
     "": "scored genes",
     "_expressed": f"the {EXPRESSED} scored genes highest in control",
     **{f"_de{size}": f"the {size} most differential genes" for size in DIFFERENTIAL},
 }
-_REFERENCES = {"delta": "control", "perturbed": "the mean of the training perturbations"}
+_REFERENCES: Mapping[str, str] = {
+    "delta": "control",
+    "perturbed": "the mean of the training perturbations",
+}
 
 
 def _metrics() -> Iterator[Metric]:

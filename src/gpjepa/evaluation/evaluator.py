@@ -97,9 +97,8 @@ def evaluate(
         notes += ("effect intervals: not supplied",)
     represented, remarks = _representation(left, right, pair, name, seed)
     frames += represented
-    table = pandas.concat(frames, ignore_index=True)[list(COLUMNS)]
     return EvaluationReport(
-        table=table,
+        table=pandas.concat(frames, ignore_index=True)[list(COLUMNS)],
         name=name,
         missing_axes=() if represented else ("representation",),
         perturbations=len(pair.perturbations),

@@ -6,12 +6,15 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from gpjepa.core.random import numpy_stream
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments
 
 BLOCKS = 20  # co-expression blocks of genes
 START_SCALE = 4.0  # deviation of the first unit over training cells at the start of Stage A
+START_NOISE = 0.1  # of the random part of the encoder's parameters at that start
+MOST_CELLS = 5000  # that the axes are fitted on
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
@@ -61,27 +64,39 @@ def coexpression_blocks(table: CellTable, target: float, seed: int) -> np.ndarra
 
 @torch.no_grad()
 def start_from_coexpression(encoder: CellEncoder, table: CellTable, seed: int) -> None:
-    """Point the encoder's first units along the leading co-expression axes of training cells.
+    """Start the encoder at the leading co-expression axes of training cells.
 
-    Half of the units read one principal axis each, scaled as the data are; the others stay small
-    and random. Stage A starts from what genes do together instead of from noise, which few cells
-    cannot teach.
+    Half of the hidden units read one principal axis each, scaled as the data are, and the first
+    ones are passed on to the latent; all else starts small and random. Stage A then improves on
+    what genes do together instead of on noise, which few cells cannot teach.
     """
-    from sklearn.decomposition import TruncatedSVD
-
     cells, genes = table.counts.shape
     units = encoder.embed.weight.shape[0]
     count = min(units // 2, genes - 1, cells - 1)
     if count < 1:
         return
-    scale = encoder.scaling.scale.cpu().numpy()
-    expression = log_expression(table, float(encoder.scaling.target)).multiply(scale[None, :])
-    centre = (encoder.scaling.mean * encoder.scaling.scale).cpu().numpy()
-    centred = expression.toarray() - centre
-    axes = TruncatedSVD(count, random_state=seed).fit(centred)
-    deviation = max(float(axes.singular_values_[0]) / np.sqrt(cells), 1e-6)
-    encoder.embed.weight.mul_(0.1)
-    encoder.embed.weight[:count] = torch.from_numpy(
-        (axes.components_ * (START_SCALE / deviation)).astype(np.float32)
-    )
+    axes = _leading_axes(encoder, table, count, seed)
+    encoder.embed.weight.mul_(START_NOISE)
+    encoder.embed.weight[:count] = torch.from_numpy(axes)
     encoder.embed.bias.zero_()
+    for block in encoder.blocks:
+        block.body[-1].weight.mul_(START_NOISE)
+    read = encoder.out[-1].weight
+    read.mul_(START_NOISE)
+    direct = min(count, read.shape[0])
+    read[:direct, :direct] += torch.eye(direct)
+
+
+def _leading_axes(encoder: CellEncoder, table: CellTable, count: int, seed: int) -> np.ndarray:
+    """Return the principal axes [count, G] of what the encoder sees, the first of deviation 4."""
+    from sklearn.decomposition import TruncatedSVD
+
+    scale = encoder.scaling.scale.cpu().numpy()
+    chosen = numpy_stream(seed, "axes").permutation(len(table))[:MOST_CELLS]
+    few = table.take(np.sort(chosen))
+    expression = log_expression(few, float(encoder.scaling.target)).multiply(scale[None, :])
+    centre = (encoder.scaling.mean * encoder.scaling.scale).cpu().numpy()
+    centred = expression.toarray().astype(np.float32) - centre
+    axes = TruncatedSVD(count, random_state=seed).fit(centred)
+    deviation = max(float(axes.singular_values_[0]) / np.sqrt(len(few)), 1e-6)
+    return (axes.components_ * (START_SCALE / deviation)).astype(np.float32)

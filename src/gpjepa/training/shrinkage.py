@@ -8,6 +8,7 @@ import numpy as np
 
 ROUNDS = 100
 SMALLEST = 1e-8
+LEAST_START = 0.1  # of a gene's mean sampling variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,9 @@ def empirical_bayes(
     variances and a shared row of noise.
     """
     strength = np.ones(effect.shape[0])
-    response = np.maximum((effect**2 - variance - control_variance).mean(axis=0), SMALLEST)
+    moment = (effect**2 - variance - control_variance).mean(axis=0)
+    # A response that starts at zero can never leave it.
+    response = np.maximum(moment, LEAST_START * variance.mean(axis=0))
     for _ in range(ROUNDS):
         found = _posterior(effect, variance, control_variance, strength, response)
         second = found.mean**2 + found.deviation**2
@@ -57,6 +60,6 @@ def _posterior(
     weight = 1.0 / (prior + variance)
     precision = weight.sum(axis=0) + 1.0 / np.maximum(control_variance, SMALLEST)
     shared = (weight * effect).sum(axis=0) / precision
-    noise = variance + 1.0 / precision
-    trust = prior / (prior + noise)
-    return Posterior(trust * (effect - shared), np.sqrt(trust * noise), shared)
+    trust = prior * weight
+    spread = trust * variance + trust**2 / precision
+    return Posterior(trust * (effect - shared), np.sqrt(spread), shared)
