@@ -35,7 +35,10 @@ def test_cells_and_genes_with_too_few_counts_do_not_train(tiny, data, split) -> 
     adata.X = counts
     odd = read(adata, announce=False)
     found = prepare(odd, split, tiny.make_config(), None)
-    assert "gene14" not in found.genes
+    assert found.genes == tuple(odd.genes)  # few enough: predictions have the genes of the data
+    fewer = prepare(odd, split, tiny.make_config(data={"genes": 12}), None)
+    assert "gene14" not in fewer.genes
+    assert len(fewer.genes) == 12
     assert "cell100" in odd.cells
     assert "cell100" not in found.training.names
     strict = prepare(odd, split, tiny.make_config(data={"min_cell_counts": 80}), None)

@@ -11,7 +11,7 @@ from gpjepa.api.assessment import Assessment
 from gpjepa.api.model import GPJEPA
 from gpjepa.core.files import write_atomic, write_json
 from gpjepa.data.labels import CONTROL, members_of
-from gpjepa.evaluation.pseudobulk import pseudobulk, standard_error
+from gpjepa.evaluation.pseudobulk import count_resolution, pseudobulk, standard_error
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,7 +75,7 @@ def effect_rows(assessed: Assessment) -> DataFrame:
                 "group": assessed.split.groups.get(label, _kind(label, assessed)),
                 "gene": panel.genes,
                 "observed": _bulk(cells, target) - truth,
-                "observed_se": standard_error(cells.counts, cells.library, target),
+                "observed_se": _error(cells, target),
                 "predicted": own.effect.to_numpy(),
                 "low": own.low.to_numpy(),
                 "high": own.high.to_numpy(),
@@ -95,6 +95,12 @@ def _kind(label: str, assessed: Assessment) -> str:
 
 def _bulk(data: PerturbSeq, target: float) -> np.ndarray:
     return pseudobulk(data.counts, data.library, target)
+
+
+def _error(data: PerturbSeq, target: float) -> np.ndarray:
+    """Return standard errors of pseudobulks that never claim more than one count's resolution."""
+    error = standard_error(data.counts, data.library, target)
+    return np.hypot(error, count_resolution(float(data.library.sum()), target, _bulk(data, target)))
 
 
 def _cells(assessed: Assessment) -> dict[tuple[str, str], csr_matrix]:

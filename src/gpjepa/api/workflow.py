@@ -37,6 +37,8 @@ __all__ = [
     "train_run",
 ]
 
+NOT_RECORDED = "not recorded"
+
 
 def check_file(
     source: str, roles: RoleOptions, split: str | None, options: RunOptions
@@ -134,23 +136,32 @@ def evaluate_files(
     return {**document, "headline": report.headline()}
 
 
+def _describe_split(run: Path) -> dict[str, Any] | str:
+    if not (run / "split.json").exists():
+        return NOT_RECORDED
+    split = read_split(run)
+    return {
+        "scheme": split.scheme,
+        "seed": split.seed,
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": list(split.test),
+    }
+
+
 def describe_run(run: Path) -> dict[str, Any]:
-    """Say what a run is: data, split, settings, training and versions."""
+    """Say what a run is: data, split, settings, training and versions.
+
+    A model that was saved by itself has neither a record of data nor a split.
+    """
     bundle = load_encoder(run)
-    split, record = read_split(run), read_data_record(run)
     fitted = (run / "vocabulary.json").exists()
     document: dict[str, Any] = {
         "kind": "world model" if fitted else "encoder",
-        "data": asdict(record),
+        "data": asdict(read_data_record(run)) if (run / "data.json").exists() else NOT_RECORDED,
         "genes": len(bundle.panel.names),
         "rest_of_transcriptome": bundle.panel.has_rest,
-        "split": {
-            "scheme": split.scheme,
-            "seed": split.seed,
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": list(split.test),
-        },
+        "split": _describe_split(run),
         "config": bundle.config.model_dump(mode="json"),
     }
     if fitted:

@@ -23,8 +23,7 @@ def predict(
     common: Common,
     cells: Annotated[int, typer.Option(min=1, help="Cells per perturbation.")] = 400,
     format: Annotated[
-        Literal["anndata", "cell-eval"],
-        typer.Option(help="anndata: raw counts; cell-eval: as cell-eval reads it."),
+        Literal["anndata"], typer.Option(help="anndata: raw counts in an h5ad file.")
     ] = "anndata",
 ) -> None:
     """Sample cells as they would be after perturbations."""

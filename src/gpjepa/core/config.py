@@ -26,7 +26,7 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which cells and genes are modelled; fitted on training cells only."""
 
-    genes: Positive | None = 5000  # highly variable genes kept; None keeps all that are seen
+    genes: Positive | None = 5000  # most genes modelled: the most variable; None models all
     min_cell_counts: Annotated[int, Field(ge=0)] = 1  # counts a cell needs to train
 
 

@@ -79,6 +79,14 @@ def group_standard_error(
     return target * np.sqrt(variance) / (1.0 + target * ratio)
 
 
+def count_resolution(total: np.ndarray | float, target: float, level: np.ndarray) -> np.ndarray:
+    """Return what one count more would change in pseudobulks at `level`, log1p units.
+
+    `total` is the sum of the libraries of the cells. A gene without a count is not known better.
+    """
+    return target / np.maximum(total, 1.0) / np.exp(level)
+
+
 def _membership(codes: np.ndarray, groups: int) -> sparse.csr_matrix:
     codes = np.asarray(codes, dtype=np.int64)
     cells = np.flatnonzero(codes >= 0)

@@ -22,7 +22,8 @@ class GeneScaling(nn.Module):
     ) -> None:
         super().__init__()
         # A gene seen in a handful of cells would dominate if scaled by its tiny deviation.
-        floor = deviation.quantile(0.9).clamp_min(1e-3) * 0.5
+        seen = deviation[deviation > 0]
+        floor = seen.quantile(0.9) * 0.5 if len(seen) else torch.tensor(1.0)
         self.register_buffer("mean", mean.clone())
         self.register_buffer("scale", 1.0 / deviation.clamp_min(float(floor)))
         self.register_buffer("target", torch.tensor(float(target)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+from torch import nn
 
 from gpjepa.core.random import numpy_stream
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.encoder import CellEncoder, ResidualBlock
 from gpjepa.model.gpjepa import GeneMoments
 
 BLOCKS = 20  # co-expression blocks of genes
@@ -80,11 +83,15 @@ def start_from_coexpression(encoder: CellEncoder, table: CellTable, seed: int) -
     encoder.embed.weight[:count] = torch.from_numpy(axes)
     encoder.embed.bias.zero_()
     for block in encoder.blocks:
-        block.body[-1].weight.mul_(START_NOISE)
-    read = encoder.out[-1].weight
+        _last(cast(ResidualBlock, block).body).weight.mul_(START_NOISE)
+    read = _last(encoder.out).weight
     read.mul_(START_NOISE)
     direct = min(count, read.shape[0])
-    read[:direct, :direct] += torch.eye(direct)
+    read[:direct, :direct] += torch.eye(direct, device=read.device)
+
+
+def _last(layers: nn.Sequential) -> nn.Linear:
+    return cast(nn.Linear, layers[-1])
 
 
 def _leading_axes(encoder: CellEncoder, table: CellTable, count: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from gpjepa.data.labels import CONTROL
-from gpjepa.evaluation.pseudobulk import group_pseudobulk, group_standard_error
+from gpjepa.evaluation.pseudobulk import count_resolution, group_pseudobulk, group_standard_error
 
 ERROR_FLOOR = 0.02  # log1p units: no pseudobulk is trusted further
 
@@ -62,7 +62,7 @@ def _guarded(
     """Return standard errors that never claim more than one count's resolution."""
     error = group_standard_error(counts, library, codes, groups, target)
     total = np.bincount(codes[codes >= 0], weights=library[codes >= 0], minlength=groups)
-    resolution = (target / np.maximum(total, 1.0))[:, None] / np.exp(level)
+    resolution = count_resolution(total[:, None], target, level)
     return np.sqrt(np.nan_to_num(error, nan=1.0) ** 2 + resolution**2 + ERROR_FLOOR**2)
 
 

@@ -73,7 +73,7 @@ def prepare(
             f"the split {split.scheme!r} leaves no perturbed training cells; expected some; "
             "choose another split or a smaller fraction"
         )
-    genes = tuple(select_genes(data, inside, config.data.genes))
+    genes = _modelled_genes(data, inside, config.data.genes)
     panel = data.select_genes(genes)
     vocabulary = make_vocabulary(panel, split, inside, config, features)
     everyone = annotate(panel, vocabulary)
@@ -88,6 +88,16 @@ def prepare(
     validation = _effects(checked, moments.target, tuple(x for x in later if x in present))
     spec = make_spec(vocabulary, config, features)
     return Prepared(genes, moments, vocabulary, spec, training, controls, observed, validation)
+
+
+def _modelled_genes(data: PerturbSeq, inside: np.ndarray, most: int | None) -> tuple[str, ...]:
+    """Return all genes where they are few enough, so that predictions have the genes of the data.
+
+    Of more than `most` genes the most variable in training cells are modelled.
+    """
+    if most is None or data.n_genes <= most:
+        return tuple(str(gene) for gene in data.genes)
+    return tuple(select_genes(data, inside, most))
 
 
 def _effects(cells: Annotated, target: float, labels: tuple[str, ...]) -> MeasuredEffects:
