@@ -39,6 +39,7 @@ def test_an_unknown_perturbation_exits_with_4_and_keeps_the_suggestion(
         ["run", "-p", "A"],
         ["run", "-p", "A", "--out", "p.h5ad", "--cells", "0"],
         ["run", "-p", "A", "--out", "p.h5ad", "--format", "loom"],
+        ["run", "-p", "A", "--out", "p.h5ad", "--format", "cell-eval"],
     ],
 )
 def test_a_call_that_makes_no_sense_is_a_usage_error(

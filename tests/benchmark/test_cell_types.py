@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gpjepa.benchmark import cell_types
+from gpjepa.core.config import Config
+from gpjepa.data import datasets
+
+TYPES = np.repeat(np.array(["B", "NK", "T"]), 100)
+
+
+def test_separate_clusters_are_told_apart_without_error() -> None:
+    rng = np.random.default_rng(0)
+    centre = np.repeat(np.eye(3) * 20.0, 100, axis=0)
+    assert cell_types.accuracy(centre + rng.normal(size=(300, 3)), TYPES, seed=0) == 1.0
+
+
+def test_noise_is_told_apart_by_chance() -> None:
+    noise = np.random.default_rng(1).normal(size=(300, 8))
+    assert cell_types.accuracy(noise, TYPES, seed=0) == pytest.approx(1 / 3, abs=0.1)
+
+
+def test_folds_are_those_of_the_seed() -> None:
+    rng = np.random.default_rng(2)
+    space = rng.normal(size=(300, 2)) + (TYPES == "B")[:, None]
+    assert cell_types.accuracy(space, TYPES, 3) == cell_types.accuracy(space, TYPES, 3)
+    assert len({cell_types.accuracy(space, TYPES, seed) for seed in range(4)}) > 1
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offer every fourth blood cell, and the genes that are counted most."""
+    adata = datasets.load("kang-pbmc")[::4].copy()
+    total = np.asarray(adata.X.sum(axis=0)).ravel()
+    adata = adata[:, np.sort(np.argsort(-total)[:400])].copy()
+    monkeypatch.setattr(datasets, "load", lambda name: adata)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_embedding_and_pca_are_scored_in_each_condition(config: Config) -> None:
+    found = cell_types.neighbour_accuracy(config, 0, "cpu")
+    assert list(found.columns) == ["group", "metric", "model", "value", "ceiling"]
+    scores = found[found.metric == "knn_accuracy"].set_index(["group", "model"])["value"]
+    assert set(scores.index) == {
+        (group, model) for group in ("control", "stimulated") for model in ("gpjepa", "PCA (50)")
+    }
+    assert scores.between(0.2, 1.0).all()
+    assert (scores.xs("PCA (50)", level="model") > 0.6).all()
+    alone = found[found.group == "all"].set_index("metric")
+    assert set(alone.index) == {"least_std", "effective_rank"}
+    assert alone.value["least_std"] > 0
+    assert 1.0 <= alone.value["effective_rank"] <= config.encoder.latent
