@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas
 import pytest
@@ -32,8 +34,24 @@ def test_observed_effects_are_held_out_cells_against_the_truth_half(assessed, ef
     own = effects[effects.perturbation == "C+D"]
     assert np.allclose(own.observed, expected[assessed.gated])
     assert own.gene.tolist() == panel.genes[assessed.gated].tolist()
-    error = standard_error(*_cells_of(held, "C+D"), target)
-    assert np.allclose(own.observed_se, error[assessed.gated])
+    counts, library = _cells_of(held, "C+D")
+    sampling = standard_error(counts, library, target)
+    count = target / library.sum() / np.exp(level(held, "C+D", target))
+    assert np.allclose(own.observed_se, np.sqrt(sampling**2 + count**2)[assessed.gated])
+
+
+def test_a_gene_unseen_in_a_perturbation_is_known_to_one_count_only(assessed) -> None:
+    panel, target = assessed.panel, assessed.target
+    gene = int(np.flatnonzero(assessed.gated)[0])
+    own = panel.labels == "C+D"
+    counts = panel.counts.tolil(copy=True)
+    counts[np.flatnonzero(own), gene] = 0
+    unseen = replace(assessed, panel=replace(panel, counts=counts.tocsr()))
+    rows = effect_rows(unseen)
+    row = rows[(rows.perturbation == "C+D") & (rows.gene == panel.genes[gene])]
+    held = np.isin(np.arange(panel.n_cells), assessed.parts.test) & own
+    assert row.observed_se.item() == pytest.approx(target / panel.library[held].sum())
+    assert (rows.observed_se > 0).all()
 
 
 def test_additive_and_mean_effects_come_from_training_cells(assessed, effects) -> None:

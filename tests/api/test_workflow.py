@@ -120,6 +120,21 @@ def test_a_run_is_described(run) -> None:
     assert "versions" in found["provenance"]
 
 
+def test_a_model_saved_by_itself_is_described_without_data_and_split(saved: Path, model) -> None:
+    found = describe_run(saved)
+    assert (found["data"], found["split"]) == ("not recorded", "not recorded")
+    assert found["kind"] == "world model"
+    assert found["genes"] == len(model.bundle.panel.names)
+
+
+def test_a_damaged_record_of_a_run_is_not_taken_for_a_missing_one(run, tmp_path) -> None:
+    for name in ("split.json", "data.json"):
+        copy = Path(shutil.copytree(run, tmp_path / name))
+        (copy / name).write_text("{}")
+        with pytest.raises(CheckpointError, match=name):
+            describe_run(copy)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

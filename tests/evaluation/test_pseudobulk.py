@@ -8,6 +8,7 @@ from scipy import sparse
 
 from gpjepa.core.errors import DataError
 from gpjepa.evaluation.pseudobulk import (
+    count_resolution,
     group_pseudobulk,
     group_standard_error,
     median_library,
@@ -77,3 +78,12 @@ def test_the_median_is_over_cells_with_counts_and_refused_without_any() -> None:
     assert median_library(np.array([0.0, 10.0, 30.0, 20.0])) == 20.0
     with pytest.raises(DataError, match="positive library"):
         median_library(np.zeros(3))
+
+
+def test_resolution_is_the_slope_of_the_pseudobulk_in_one_count() -> None:
+    counts, library = _cells(np.random.default_rng(8), 50, 6)
+    level = pseudobulk(counts, library, 1000.0)
+    sums = counts.toarray().sum(0)
+    one_more = np.log1p(1000.0 * (sums + 1.0) / library.sum())
+    found = count_resolution(library.sum(), 1000.0, level)
+    np.testing.assert_allclose(found, one_more - level, rtol=0.01)
