@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_matrix
 
 from gpjepa.inference.cells import CellTable
-from gpjepa.training.cells import coexpression_blocks, gene_moments, log_expression
+from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.genes import GeneScaling
+from gpjepa.training.cells import (
+    coexpression_blocks,
+    gene_moments,
+    log_expression,
+    start_from_coexpression,
+)
 
 
 def table(counts: np.ndarray, library: np.ndarray | None = None) -> CellTable:
@@ -58,3 +66,68 @@ def test_genes_that_go_together_share_a_block() -> None:
 
 def test_two_genes_are_one_block() -> None:
     assert np.array_equal(coexpression_blocks(table(COUNTS[:, :2]), 5.0, seed=0), [0, 0])
+
+
+def structured(genes: int = 40, programmes: int = 3) -> CellTable:
+    """Return cells in which a few programmes of genes vary, each less than the one before."""
+    rng = np.random.default_rng(0)
+    strength = np.linspace(1.2, 0.5, programmes)
+    activity = rng.normal(size=(400, programmes)) * strength
+    loading = np.zeros((programmes, genes))
+    loading[np.arange(genes) % programmes, np.arange(genes)] = 1.0
+    return table(rng.poisson(8.0 * np.exp(activity @ loading)))
+
+
+def started(cells: CellTable, seed: int = 0, hidden: int = 128, latent: int = 32) -> CellEncoder:
+    """Return an encoder of random parameters, the same for every seed, after the start."""
+    moments = gene_moments(cells, has_rest=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        scaling = GeneScaling(moments.mean, moments.deviation, moments.target)
+        encoder = CellEncoder(scaling, latent, hidden, layers=2)
+    start_from_coexpression(encoder, cells, seed)
+    return encoder
+
+
+def inputs(cells: CellTable) -> tuple[torch.Tensor, torch.Tensor]:
+    counts = torch.from_numpy(cells.counts.toarray())
+    return counts, torch.from_numpy(cells.library.astype(np.float32))
+
+
+def test_the_first_latent_dimensions_start_as_the_principal_axes() -> None:
+    cells = structured()
+    encoder = started(cells)
+    counts, library = inputs(cells)
+    with torch.no_grad():
+        latent = encoder(counts, library).numpy()
+        seen = encoder.scaling(counts, library).numpy()
+    _, _, axes = np.linalg.svd(seen - seen.mean(axis=0), full_matrices=False)
+    scores = seen @ axes[:3].T
+    for axis in range(3):
+        assert abs(np.corrcoef(latent[:, axis], scores[:, axis])[0, 1]) > 0.9
+
+
+def test_the_first_unit_starts_with_a_deviation_of_4_and_later_ones_in_proportion() -> None:
+    cells = structured()
+    encoder = started(cells)
+    counts, library = inputs(cells)
+    with torch.no_grad():
+        seen = encoder.scaling(counts, library)
+        units = encoder.embed(seen).numpy().std(axis=0)
+    singular = np.linalg.svd((seen - seen.mean(0)).numpy(), compute_uv=False)
+    assert np.allclose(units[:3], 4.0 * singular[:3] / singular[0], rtol=0.02)
+
+
+def test_the_start_is_the_same_for_a_seed() -> None:
+    cells = structured()
+    one, other = started(cells, 3).state_dict(), started(cells, 3).state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize(("genes", "programmes"), [(5, 2), (2, 1), (1, 1)])
+def test_fewer_genes_than_units_start_too(genes: int, programmes: int) -> None:
+    cells = structured(genes, programmes)
+    with torch.no_grad():
+        latent = started(cells)(*inputs(cells))
+    assert torch.isfinite(latent).all()
+    assert float(latent.std(dim=0).max()) > 0.1

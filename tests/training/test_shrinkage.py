@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpjepa.training.shrinkage import empirical_bayes
+from gpjepa.training.shrinkage import _posterior, empirical_bayes
 
 NO_ERROR = np.zeros(120)
 
@@ -39,6 +39,57 @@ def test_deviations_are_those_of_the_truth_around_the_mean() -> None:
     found = empirical_bayes(effect, variance, NO_ERROR)
     z = (truth - found.mean) / found.deviation
     assert np.square(z).mean() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("response", [0.05, 0.5])
+def test_z_scores_have_mean_square_one_on_data_from_the_prior(response: float) -> None:
+    rng = np.random.default_rng(0)
+    strength, responses = rng.uniform(0.3, 3.0, 60), response * rng.uniform(0.3, 3.0, 120)
+    truth = rng.normal(0.0, np.sqrt(strength[:, None] * responses))
+    variance, control = rng.uniform(0.02, 0.08, truth.shape), np.full(120, 0.09)
+    effect = truth + rng.normal(0.0, np.sqrt(variance)) + rng.normal(0.0, np.sqrt(control))
+    found = _posterior(effect, variance, control, strength, responses)
+    assert np.square((truth - found.mean) / found.deviation).mean() == pytest.approx(1.0, abs=0.04)
+
+
+def test_z_scores_have_mean_square_near_one_with_the_prior_estimated_from_the_data() -> None:
+    truth, effect, variance, _ = simulate(response=0.2)
+    error = np.random.default_rng(1).normal(0.0, 0.3, 120)
+    found = empirical_bayes(effect + error, variance, np.full(120, 0.09))
+    z = (truth - found.mean) / found.deviation
+    assert np.square(z).mean() == pytest.approx(1.0, abs=0.1)
+
+
+def test_of_effects_as_weak_as_the_noise_the_variance_falls_short_by_a_fifth_at_most() -> None:
+    truth, effect, variance, _ = simulate(response=0.05)
+    found = empirical_bayes(effect, variance, NO_ERROR)
+    ratio = np.square(truth - found.mean).mean() / np.square(found.deviation).mean()
+    assert 0.9 < ratio < 1.2
+
+
+def test_a_known_prior_gives_the_posterior_of_the_joint_normal() -> None:
+    rng = np.random.default_rng(4)
+    strength, response = rng.uniform(0.5, 2.0, 5), rng.uniform(0.1, 1.0, 3)
+    variance, control = rng.uniform(0.05, 0.2, (5, 3)), rng.uniform(0.05, 0.2, 3)
+    effect = rng.normal(size=(5, 3))
+    found = _posterior(effect, variance, control, strength, response)
+    for gene in range(3):
+        prior = np.diag(strength * response[gene])
+        total = prior + np.diag(variance[:, gene]) + control[gene]
+        gain = prior @ np.linalg.inv(total)
+        assert np.allclose(found.mean[:, gene], gain @ effect[:, gene])
+        assert np.allclose(found.deviation[:, gene] ** 2, np.diag(prior - gain @ prior))
+
+
+def test_a_gene_whose_moment_estimate_is_negative_is_not_stuck_at_zero() -> None:
+    rng = np.random.default_rng(5)
+    variance = np.full((60, 100), 0.1)
+    strength = np.r_[np.full(3, 1.0), np.full(57, 1e-4)]
+    effect = rng.normal(0.0, np.sqrt(strength[:, None] + variance))
+    effect[:, 0] = np.r_[1.0, -1.0, 1.0, rng.normal(0.0, 0.15, 57)]
+    assert (effect[:, 0] ** 2 - variance[:, 0]).mean() < 0
+    found = empirical_bayes(effect, variance, np.zeros(100))
+    assert np.abs(found.mean[:3, 0]).min() > 0.5
 
 
 def test_the_error_of_the_control_that_all_measurements_share_is_found_and_removed() -> None:
