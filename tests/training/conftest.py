@@ -18,7 +18,7 @@ from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.pairs import PairSource, make_pairs
 from gpjepa.training.pipeline import Session, open_fabric, seeded_world_model
 from gpjepa.training.prepare import Prepared, prepare
-from gpjepa.training.stage_bc import EffectTargets, StageBC, identity_pairing, transport_pairing
+from gpjepa.training.stage_bc import EffectTargets, StageBC, pairing_of
 from gpjepa.training.validation import make_validation
 
 
@@ -82,8 +82,7 @@ def make_stage() -> Callable[..., StageBC]:
         vocabulary, target = prepared.vocabulary, prepared.moments.target
         source = make_pairs(prepared.training, measured.labels, vocabulary, config, 0)
         judge = make_validation(prepared.controls, prepared.validation, vocabulary, target, 0)
-        matched = config.predictor.pairing == "optimal-transport"
-        pairing = transport_pairing if matched else identity_pairing
+        pairing = pairing_of(config.predictor.pairing)
         return StageBC(model, teacher, targets, source, pairing, config, judge)
 
     return make

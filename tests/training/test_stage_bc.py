@@ -13,7 +13,7 @@ from gpjepa.data.perturbseq import read
 from gpjepa.model.variational import HeadOutput, PredictiveHead, RecognitionHead
 from gpjepa.training.ema import make_teacher
 from gpjepa.training.prepare import prepare
-from gpjepa.training.stage_bc import identity_pairing, transport_pairing
+from gpjepa.training.stage_bc import pairing_of
 
 CPU = torch.device("cpu")
 MODES = {
@@ -140,7 +140,8 @@ def test_the_prediction_loss_is_half_the_squared_distance_to_the_teacher(
     stage = make_stage(prepared, config)
     batch, model = stage.batch(0, CPU), stage.model
     state = model.encoder(batch.control, batch.control_library)
-    mean = model.predict(state, batch.condition).mean
+    order = stage.pair(batch, state, state)
+    mean = model.predict(state[order], batch.condition).mean
     target = stage.teacher(batch.counts, batch.library)
     expected = 0.5 * (mean - target).square().sum(dim=1).mean()
     found = {term.name: term.value.item() for term in terms_of(stage).terms}["predict"]
@@ -240,7 +241,9 @@ def shuffled_batch(stage, latent: int):
 def test_transport_finds_the_pairing_of_least_squared_distance(tiny, prepared, make_stage) -> None:
     stage = make_stage(prepared, tiny.make_config())
     batch, state, order = shuffled_batch(stage, 8)
-    assert torch.equal(transport_pairing(batch, state, state[order] + 0.01), order)
+    found = pairing_of("optimal-transport")(batch, state, state[order] + 0.01)
+    perturbed = batch.perturbation[batch.group] >= 0
+    assert torch.equal(found[perturbed], order[perturbed])
 
 
 def test_transport_stays_within_group_and_stratum(tiny, prepared, make_stage) -> None:
@@ -248,13 +251,21 @@ def test_transport_stays_within_group_and_stratum(tiny, prepared, make_stage) ->
     batch, state, _ = shuffled_batch(stage, 8)
     batch = replace(batch, stratum=torch.arange(len(state)) % 3)
     seen = torch.randn(len(state), 8, generator=torch.Generator().manual_seed(1))
-    order = transport_pairing(batch, state, seen)
+    order = pairing_of("optimal-transport")(batch, state, seen)
     assert sorted(order.tolist()) == list(range(len(state)))
     assert not torch.equal(order, torch.arange(len(state)))
     assert torch.equal(batch.group[order], batch.group)
     assert torch.equal(batch.stratum[order], batch.stratum)
 
 
-def test_identity_pairing_keeps_the_drawn_control(tiny, prepared, make_stage) -> None:
+def test_random_pairing_stays_within_group_and_leaves_controls_their_own_target(
+    tiny, prepared, make_stage
+) -> None:
     batch, state, order = shuffled_batch(make_stage(prepared, tiny.make_config()), 8)
-    assert torch.equal(identity_pairing(batch, state, state[order]), torch.arange(len(state)))
+    first = torch.arange(len(batch.perturbation)) == 0
+    batch = replace(batch, perturbation=torch.where(first, -1, 1))
+    found = pairing_of("random")(batch, state, state[order])
+    own = batch.perturbation[batch.group] < 0
+    assert torch.equal(found[own], torch.arange(len(state))[own])
+    assert torch.equal(batch.group[found], batch.group)
+    assert not torch.equal(found, torch.arange(len(state)))

@@ -41,7 +41,7 @@ class EncoderConfig(Section):
 class PerturbationConfig(Section):
     """The perturbation embedding e_θ."""
 
-    features: tuple[Literal["go", "reactome", "hallmark", "coexpression"], ...] = (
+    features: tuple[Literal["go", "reactome", "hallmark"], ...] = (
         "go",
         "reactome",
         "hallmark",

@@ -27,8 +27,7 @@ from gpjepa.training.stage_a import StageA
 from gpjepa.training.stage_bc import (
     EffectTargets,
     StageBC,
-    identity_pairing,
-    transport_pairing,
+    pairing_of,
 )
 from gpjepa.training.trainer import Outlook, Plan, train_stage
 from gpjepa.training.validation import make_validation
@@ -140,9 +139,7 @@ def run_stage_bc(
         torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float(),
         moments.target,
     )
-    pairing = (
-        transport_pairing if config.predictor.pairing == "optimal-transport" else identity_pairing
-    )
+    pairing = pairing_of(config.predictor.pairing)
     stage = StageBC(model, teacher, observed, pairs, pairing, config, validation)
     part = config.fit
     per_epoch = max(1, -(-len(prepared.training.table) // part.batch_size))

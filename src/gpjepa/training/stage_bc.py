@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
+from gpjepa.data.pairing import from_description
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
@@ -184,23 +185,21 @@ class StageBC(nn.Module):
         return self.validation(self.model, device)
 
 
-def identity_pairing(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
-    """Keep the control that was drawn at random in the target's stratum."""
-    return torch.arange(state.shape[0], device=state.device)
+def pairing_of(name: str) -> Callable[[PairBatch, Tensor, Tensor], Tensor]:
+    """Return the rule that orders a step's control cells by the name of its pairing.
 
-
-def transport_pairing(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
-    """Pair controls with targets of the same group and stratum by least squared distance.
-
-    The optimal transport between equally many cells of equal weight is an assignment.
+    Cells are paired by their latents within group and stratum; a control cell that is its own
+    target stays so.
     """
-    from scipy.optimize import linear_sum_assignment
+    pairing = from_description({"name": name})
 
-    order = np.arange(state.shape[0])
-    key = (batch.group * (int(batch.stratum.max()) + 1) + batch.stratum).cpu().numpy()
-    cost = torch.cdist(seen.float(), state.float()).square().cpu().numpy()
-    for value in np.unique(key):
-        rows = np.flatnonzero(key == value)
-        target, source = linear_sum_assignment(cost[np.ix_(rows, rows)])
-        order[rows[target]] = rows[source]
-    return torch.from_numpy(order).to(state.device)
+    def pair(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
+        strata = int(batch.stratum.max()) + 1
+        key = (batch.group * strata + batch.stratum).cpu().numpy()
+        features = [z.detach().float().cpu().numpy() for z in (state, seen)]
+        chosen = pairing.pair(*features, key, key, np.random.default_rng(batch.seed))
+        order = torch.from_numpy(chosen).to(state.device)
+        own = torch.arange(len(order), device=state.device)
+        return torch.where(batch.perturbation[batch.group] < 0, own, order)
+
+    return pair
