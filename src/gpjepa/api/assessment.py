@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LEVEL = 0.9  # of the effect intervals
-CELLS = 2000  # predicted of each perturbation
+CELLS = 4000  # most cells predicted of a perturbation: fewer add noise to its pseudobulk
+ENTRIES = 5_000_000  # of counts predicted of a perturbation, for wide panels
 GATE = 0.1  # mean count of a gene in control cells
 
 
@@ -70,7 +71,8 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
     start = panel.subset(train_controls)
     effects = model.effects(labels, LEVEL, control=start.to_anndata(), seed=seed)
     effects["level"] = LEVEL
-    predicted = model.predict(labels, CELLS, control=start.to_anndata(), seed=seed)
+    count = max(400, min(CELLS, ENTRIES // panel.n_genes))
+    predicted = model.predict(labels, count, control=start.to_anndata(), seed=seed)
     predicted.obsm["X_embedding"] = model.embed(predicted)
     report = evaluate(
         predicted,

@@ -11,7 +11,7 @@ from gpjepa.model.gpjepa import WorldModel
 from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.validation import EffectValidation
 
-LEAST_SCALE = 0.05  # of the shift of a member whose features nothing speaks for
+LEAST_SCALE = 0.02  # of the shift of a member whose features nothing speaks for
 SCALES = (0.2, 0.4, 0.6, 0.8, 1.0)
 TRUSTS = (0.0, 0.5, 1.0)
 FEWEST = 3

@@ -8,6 +8,7 @@ import numpy as np
 
 ROUNDS = 100
 SMALLEST = 1e-8
+LEAST_KNOWN = 1e-3  # determined effects that a variance is divided by
 LEAST_START = 0.1  # of a gene's mean sampling variance
 
 
@@ -31,10 +32,11 @@ def empirical_bayes(
     A measurement is effect + own noise of `variance` [P, G] + the control's noise of
     `control_variance` [G], one draw for all perturbations. The prior of an effect is
     N(0, s_p · t_g): strong perturbations and responsive genes are shrunk little, weak ones almost
-    to nothing. Strengths s, responses t and the shared error are estimated by
-    expectation–maximisation, so that perturbations and genes lend each other strength.
+    to nothing. Strengths s, responses t and the shared error are estimated in turn, so that
+    perturbations and genes lend each other strength; a variance is the sum of squared effects
+    over the number of effects that the data determine, to which genes that nobody sees add nothing.
     Source: the random-effects form of Efron and Morris 1973, with a product of row and column
-    variances and a shared row of noise.
+    variances and a shared row of noise; the fixed point of MacKay 1992.
     """
     strength = np.ones(effect.shape[0])
     moment = (effect**2 - variance - control_variance).mean(axis=0)
@@ -42,10 +44,23 @@ def empirical_bayes(
     response = np.maximum(moment, LEAST_START * variance.mean(axis=0))
     for _ in range(ROUNDS):
         found = _posterior(effect, variance, control_variance, strength, response)
-        second = found.mean**2 + found.deviation**2
-        strength = np.maximum((second / response).mean(axis=1), SMALLEST)
-        response = np.maximum((second / strength[:, None]).mean(axis=0), SMALLEST)
+        known = _trust(strength, response, variance).sum(axis=1)
+        strength = _ratio((found.mean**2 / response).sum(axis=1), known)
+        found = _posterior(effect, variance, control_variance, strength, response)
+        known = _trust(strength, response, variance).sum(axis=0)
+        response = _ratio((found.mean**2 / strength[:, None]).sum(axis=0), known)
     return _posterior(effect, variance, control_variance, strength, response)
+
+
+def _trust(strength: np.ndarray, response: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the share of each measurement that is believed, between 0 and 1."""
+    prior = strength[:, None] * response
+    return prior / (prior + variance)
+
+
+def _ratio(squares: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return a prior variance: squared effects over the number of them that the data determine."""
+    return np.maximum(squares / np.maximum(known, LEAST_KNOWN), SMALLEST)
 
 
 def _posterior(
@@ -60,6 +75,6 @@ def _posterior(
     weight = 1.0 / (prior + variance)
     precision = weight.sum(axis=0) + 1.0 / np.maximum(control_variance, SMALLEST)
     shared = (weight * effect).sum(axis=0) / precision
-    trust = prior * weight
+    trust = _trust(strength, response, variance)
     spread = trust * variance + trust**2 / precision
     return Posterior(trust * (effect - shared), np.sqrt(spread), shared)

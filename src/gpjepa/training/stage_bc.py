@@ -196,8 +196,8 @@ def pairing_of(name: str) -> Callable[[PairBatch, Tensor, Tensor], Tensor]:
     def pair(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
         strata = int(batch.stratum.max()) + 1
         key = (batch.group * strata + batch.stratum).cpu().numpy()
-        features = [z.detach().float().cpu().numpy() for z in (state, seen)]
-        chosen = pairing.pair(*features, key, key, np.random.default_rng(batch.seed))
+        control, perturbed = (z.detach().float().cpu().numpy() for z in (state, seen))
+        chosen = pairing.pair(control, perturbed, key, key, np.random.default_rng(batch.seed))
         order = torch.from_numpy(chosen).to(state.device)
         own = torch.arange(len(order), device=state.device)
         return torch.where(batch.perturbation[batch.group] < 0, own, order)
