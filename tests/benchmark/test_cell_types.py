@@ -44,7 +44,9 @@ def test_embedding_and_pca_are_scored_in_each_condition(config: Config) -> None:
     assert list(found.columns) == ["group", "metric", "model", "value", "ceiling"]
     scores = found[found.metric == "knn_accuracy"].set_index(["group", "model"])["value"]
     assert set(scores.index) == {
-        (group, model) for group in ("control", "stimulated") for model in ("gpjepa", "PCA (50)")
+        (group, model)
+        for group in ("control", "stimulated")
+        for model in ("gpjepa", "one step", "PCA (50)")
     }
     assert scores.between(0.2, 1.0).all()
     assert (scores.xs("PCA (50)", level="model") > 0.6).all()

@@ -71,9 +71,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
     start = panel.subset(train_controls)
     effects = model.effects(labels, LEVEL, control=start.to_anndata(), seed=seed)
     effects["level"] = LEVEL
-    count = max(400, min(CELLS, ENTRIES // panel.n_genes))
-    predicted = model.predict(labels, count, control=start.to_anndata(), seed=seed)
-    predicted.obsm["X_embedding"] = model.embed(predicted)
+    predicted = _predicted(model, labels, start, seed)
     report = evaluate(
         predicted,
         observed,
@@ -109,6 +107,18 @@ def _controls(
         return train, truth
     here = data.covariate(split.context_column) == split.held_out_context
     return train[here[train]], truth[here[truth]]
+
+
+def _predicted(model: GPJEPA, labels: tuple[str, ...], start: PerturbSeq, seed: int) -> AnnData:
+    count = predicted_cells(start.n_genes)
+    predicted = model.predict(labels, count, control=start.to_anndata(), seed=seed)
+    predicted.obsm["X_embedding"] = model.embed(predicted)
+    return predicted
+
+
+def predicted_cells(genes: int) -> int:
+    """Return how many cells are predicted of each perturbation of a panel of `genes`."""
+    return max(400, min(CELLS, ENTRIES // genes))
 
 
 def _features(model: GPJEPA, data: PerturbSeq) -> GeneFeatures | None:

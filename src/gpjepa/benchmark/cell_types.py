@@ -16,14 +16,20 @@ from gpjepa.training.cells import log_expression
 from gpjepa.training.monitors import effective_rank
 
 if TYPE_CHECKING:
+    from anndata import AnnData
     from pandas import DataFrame
+
+    from gpjepa.data.perturbseq import PerturbSeq
 
 NEIGHBOURS, FOLDS, COMPONENTS = 15, 5, 50
 TARGET = 1e4  # counts, as PCA on log counts is usually given
 
 
 def neighbour_accuracy(config: Config, seed: int, device: str) -> DataFrame:
-    """Return kNN accuracy per condition of Stage A's embedding and of PCA, and the least spread."""
+    """Return kNN accuracy per condition of Stage A, of its start and of PCA, and the least spread.
+
+    The row "one step" is Stage A after one step: what training adds to where it starts.
+    """
     import pandas
     from sklearn.decomposition import PCA
 
@@ -31,13 +37,13 @@ def neighbour_accuracy(config: Config, seed: int, device: str) -> DataFrame:
     data = read(adata, announce=False)
     if data.cell_type is None:
         raise RuntimeError("kang-pbmc has cell types")
-    model = GPJEPA(data, config, seed=seed, device=device)
-    model.pretrain()
-    embedding = model.embed(adata)
+    once = config.override(["pretrain.epochs=1", "pretrain.min_steps=1", "pretrain.max_steps=1"])
+    embedding, start = (_embedding(data, adata, each, seed, device) for each in (config, once))
     expression = log_expression(CellTable(data.counts, data.library), TARGET).toarray()
     reference = PCA(COMPONENTS, random_state=seed).fit_transform(expression)
     rows = []
-    for name, space in (("gpjepa", embedding), (f"PCA ({COMPONENTS})", reference)):
+    spaces = {"gpjepa": embedding, "one step": start, f"PCA ({COMPONENTS})": reference}
+    for name, space in spaces.items():
         for condition in sorted(set(data.labels)):
             here = data.labels == condition
             score = accuracy(space[here], data.cell_type[here].astype(str), seed)
@@ -46,6 +52,14 @@ def neighbour_accuracy(config: Config, seed: int, device: str) -> DataFrame:
     rank = float(effective_rank(torch.from_numpy(embedding)))
     rows.append(("all", "effective_rank", "gpjepa", rank, np.nan))
     return pandas.DataFrame(rows, columns=["group", "metric", "model", "value", "ceiling"])
+
+
+def _embedding(
+    data: PerturbSeq, adata: AnnData, config: Config, seed: int, device: str
+) -> np.ndarray:
+    model = GPJEPA(data, config, seed=seed, device=device)
+    model.pretrain()
+    return model.embed(adata)
 
 
 def accuracy(space: np.ndarray, types: np.ndarray, seed: int) -> float:
