@@ -68,7 +68,9 @@ def respond(
                 "did not train: look at its history"
             )
         drawn = csr_matrix(
-            settle(model, distribution.sample(generator), library, generator).cpu().numpy(),
+            settle(model, distribution.sample_population(generator), library, generator)
+            .cpu()
+            .numpy(),
             dtype=np.int32,
         )
         parts.append(drawn)

@@ -36,7 +36,7 @@ def roll_out(
     generator = torch_stream(seed, "rollout", device=device)
     for condition in steps:
         state = model.head.sample(model.predict(state, condition), generator)
-    drawn = model.decoder(state, library, offset).sample(generator)
+    drawn = model.decoder(state, library, offset).sample_population(generator)
     fitted = settle(model, drawn, library, generator)
     matrix = csr_matrix(fitted.cpu().numpy().astype(np.int32))
     return Population(matrix, library_of(model, matrix, controls.library[source]), source)

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
 TINY = 1e-8
+MATCHED = 20.0  # cells × θ from which a population's rates are matched to their mean
 
 
 class CountDistribution(Protocol):
@@ -31,7 +32,11 @@ class CountDistribution(Protocol):
         ...
 
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
-        """Draw counts."""
+        """Draw counts, every cell on its own."""
+        ...
+
+    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
+        """Draw the counts of cells that are looked at together; see `matched_rates`."""
         ...
 
 
@@ -55,6 +60,22 @@ def draw_negative_binomial(
     shape = dispersion.expand_as(mean)
     rate = torch._standard_gamma(shape.contiguous(), generator=generator) * (mean / shape)
     return torch.poisson(rate, generator=generator)
+
+
+def matched_rates(
+    mean: Float[Tensor, "B G"], dispersion: Float[Tensor, " G"], generator: Generator
+) -> Float[Tensor, "B G"]:
+    """Draw gamma rates whose mean over the cells is, gene by gene, that of `mean`.
+
+    A few hundred cells of a strongly dispersed gene miss their expected mean by more than most
+    effects; scaling the rates of a gene by one factor removes that and changes its variance by
+    1 part in B. Genes with B · θ below 20 are left as drawn: their factor would be unstable.
+    """
+    shape = dispersion.expand_as(mean)
+    rate = torch._standard_gamma(shape.contiguous(), generator=generator) * (mean / shape)
+    factor = mean.sum(dim=0) / rate.sum(dim=0).clamp_min(TINY)
+    steady = dispersion * mean.shape[0] >= MATCHED
+    return rate * torch.where(steady, factor.clamp(0.5, 2.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,11 @@ class NegativeBinomial:
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
         """Draw counts."""
         return draw_negative_binomial(self.mu, self.dispersion, generator)
+
+    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
+        """Draw counts with rates matched to their mean over the cells."""
+        rate = matched_rates(self.mu, self.dispersion, generator)
+        return torch.poisson(rate, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -122,5 +148,13 @@ class ZeroInflatedNegativeBinomial:
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
         """Draw counts."""
         counts = draw_negative_binomial(self.mu, self.dispersion, generator)
+        return self._inflate(counts, generator)
+
+    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
+        """Draw counts with rates matched to their mean over the cells."""
+        rate = matched_rates(self.mu, self.dispersion, generator)
+        return self._inflate(torch.poisson(rate, generator=generator), generator)
+
+    def _inflate(self, counts: Float[Tensor, "B G"], generator: Generator) -> Float[Tensor, "B G"]:
         keep = torch.rand(counts.shape, generator=generator, device=counts.device)
         return counts * (keep >= torch.sigmoid(self.zero_logit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def run_demo(out: Path, options: RunOptions, config: Config | None = None) -> di
     Writes the data, the run and report.html into `out`; deterministic for a seed.
     """
     started = time.perf_counter()
+    # The networks of the demo are small: more threads wait for each other longer than they work.
+    options = replace(options, threads=options.threads or 1)
     begin(out, force=options.force, resume=False)
     options.apply_threads()
     source = out / f"{DATASET}.h5ad"
