@@ -28,8 +28,8 @@ def evaluate_run(
     not the one that the run was trained on, and when an axis could not be scored.
     """
     target = refuse_existing(out or run / "evaluation", options.force)
-    options.apply_threads()
     model = GPJEPA.load(run, options.device)
+    options.apply_threads(len(model.bundle.panel.names))
     record = read_data_record(run)
     cells = _training_file(record, data)
     return evaluate_model(model, cells, run, target, options, record)

@@ -11,6 +11,8 @@ from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.training.pipeline import Session, open_fabric
 from gpjepa.training.trainer import Outlook
 
+WIDE_PANEL = 2000  # genes from which several threads are faster than one
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -28,12 +30,17 @@ class RunOptions:
     announce: bool = True
     command: str | None = None
 
-    def apply_threads(self) -> None:
-        """Set the number of CPU threads that tensors use, when one was chosen."""
+    def apply_threads(self, genes: int | None = None) -> None:
+        """Set the number of CPU threads: the one chosen, else one for panels below 2,000 genes.
+
+        On small matrices threads wait for each other longer than they work.
+        """
         import torch
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        elif genes is not None and genes < WIDE_PANEL:
+            torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def pretrain_run(
     continues from it exactly.
     """
     begin(out, force=options.force, resume=resume)
-    options.apply_threads()
     data = roles.read(source, options.announce)
+    options.apply_threads(data.n_genes)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
     record = data_record(source, data, roles)
@@ -81,8 +81,8 @@ def train_run(
     `resume` continues an interrupted run exactly. Returns a summary.
     """
     begin(out, force=options.force, resume=resume)
-    options.apply_threads()
     data = roles.read(source, options.announce)
+    options.apply_threads(data.n_genes)
     parts = data.split(split, seed=options.seed, context_column=context_column)
     return train_data(
         data, source, out, parts, roles, config, encoder=encoder, resume=resume, options=options

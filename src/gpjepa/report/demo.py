@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,13 @@ def run_demo(out: Path, options: RunOptions, config: Config | None = None) -> di
     Writes the data, the run and report.html into `out`; deterministic for a seed.
     """
     started = time.perf_counter()
-    # The networks of the demo are small: more threads wait for each other longer than they work.
-    options = replace(options, threads=options.threads or 1)
     begin(out, force=options.force, resume=False)
-    options.apply_threads()
     source = out / f"{DATASET}.h5ad"
     out.mkdir(parents=True, exist_ok=True)
     export(DATASET, source, force=True)
     roles = RoleOptions()
     data = roles.read(str(source), options.announce)
+    options.apply_threads(data.n_genes)
     split = demo_split(data, options.seed, set(set_matrix().position))
     chosen = config or Config()
     trained = train_data(
