@@ -14,6 +14,7 @@ from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.partition import Split, SplitCells
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.evaluator import EvaluationReport, evaluate
+from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.pseudobulk import median_library
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 LEVEL = 0.9  # of the effect intervals
 CELLS = 4000  # most cells predicted of a perturbation: fewer add noise to its pseudobulk
 ENTRIES = 5_000_000  # of counts predicted of a perturbation, for wide panels
-GATE = 0.1  # mean count of a gene in control cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +80,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
         seed=seed,
         features=_features(model, panel),
     )
-    mean = np.asarray(start.counts.sum(axis=0), dtype=np.float64).ravel() / start.n_cells
-    gated = (mean >= GATE) & ~np.isin(panel.genes.astype(str), panel.members)
+    gated = expressed_untargeted(start.counts, panel.genes, panel.members)
     return Assessment(
         report,
         panel,

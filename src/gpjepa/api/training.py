@@ -14,6 +14,7 @@ from gpjepa.core.errors import CheckpointError
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder
@@ -30,8 +31,6 @@ from gpjepa.training.prepare import Prepared, prepare
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-GATE = 0.1  # mean count of a gene in control cells from which effects are judged
 
 
 class Trainee:
@@ -119,11 +118,10 @@ def gated_genes(prepared: Prepared) -> np.ndarray:
     Mean count of at least .1 in control cells, and perturbed by no training perturbation; where
     no gene passes, all count.
     """
-    mean = np.asarray(prepared.controls.table.counts.mean(axis=0)).ravel()
-    targets = set(prepared.vocabulary.members[: prepared.vocabulary.measured])
-    untouched = np.array([gene not in targets for gene in prepared.genes])
-    gated = (mean >= GATE) & untouched
-    return gated if gated.any() else np.ones(len(mean), dtype=bool)
+    targets = prepared.vocabulary.members[: prepared.vocabulary.measured]
+    genes = np.array(prepared.genes, dtype=object)
+    gated = expressed_untargeted(prepared.controls.table.counts, genes, targets)
+    return gated if gated.any() else np.ones(len(genes), dtype=bool)
 
 
 def _as_list(unlabelled: AnnData | Sequence[AnnData] | None) -> list[AnnData]:

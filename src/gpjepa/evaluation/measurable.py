@@ -10,6 +10,7 @@ from gpjepa.core.random import numpy_stream
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.bounds import replicates
 from gpjepa.evaluation.effect import pearson
+from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.generative import RESPONDS, population_energy
 from gpjepa.evaluation.population import Population
 from gpjepa.evaluation.pseudobulk import group_pseudobulk, median_library, pseudobulk
@@ -17,7 +18,6 @@ from gpjepa.evaluation.pseudobulk import group_pseudobulk, median_library, pseud
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-CONTROL_MEAN = 0.1  # counts a cell that a gene needs among controls
 SPLITS = 20
 INTERVAL = (0.025, 0.975)  # of the splits
 FEWEST_GENES = 2  # without which there is no correlation
@@ -78,9 +78,7 @@ def measurable(data: PerturbSeq, seed: int = 0, splits: int = SPLITS) -> DataFra
 
 def scored_genes(data: PerturbSeq) -> np.ndarray:
     """Return a mask of the genes that controls express and that no perturbation targets."""
-    control = data.counts[data.is_control]
-    means = np.asarray(control.sum(axis=0)).ravel() / max(control.shape[0], 1)
-    return (means >= CONTROL_MEAN) & ~np.isin(data.genes.astype(str), list(data.members))
+    return expressed_untargeted(data.counts[data.is_control], data.genes, data.members)
 
 
 def _halves(

@@ -13,6 +13,7 @@ from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import CONTROL_NAMES, members_of
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.data.roles import LIBRARY_COLUMNS, PERTURBATION_COLUMNS
+from gpjepa.evaluation.gate import CONTROL_MEAN, expressed_untargeted
 from gpjepa.evaluation.population import Population, pooled
 from gpjepa.evaluation.prediction import Prediction, read_prediction
 from gpjepa.evaluation.pseudobulk import median_library
@@ -20,7 +21,6 @@ from gpjepa.evaluation.pseudobulk import median_library
 if TYPE_CHECKING:
     from anndata import AnnData
 
-CONTROL_MEAN = 0.1  # counts a cell: what a gene must reach among controls to be scored
 FEWEST_GENES = 2
 COPY = "the predicted cells are the observed ones: a copy, referred to the truth's own control"
 
@@ -222,9 +222,7 @@ def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str])
             "control label or add the cells"
         )
     targets = {member for label in perturbations for member in members_of(label)}
-    # In double precision: float32 puts 10 counts in 100 cells below .1.
-    means = np.asarray(controls.counts.sum(axis=0), dtype=np.float64).ravel() / controls.n_cells
-    gated = (means >= CONTROL_MEAN) & ~np.isin(genes.astype(str), sorted(targets))
+    gated = expressed_untargeted(controls.counts, genes, targets)
     if gated.sum() < FEWEST_GENES:
         raise DataError(
             f"{int(gated.sum())} of {genes.size} genes have a mean count of {CONTROL_MEAN} in the "
