@@ -44,7 +44,7 @@ def test_effects_that_follow_from_features_are_recovered_for_unseen_genes():
     names = tuple(f"P{index}" for index in range(30))
     table = EffectTable(names[:25], effects[:25], GENES)
     fitted = fit_linear(table, GeneFeatures(names, features))
-    predicted = fitted.predict((*names[25:], "P1+P2"))
+    predicted = fitted.effects((*names[25:], "P1+P2"))
     assert np.corrcoef(predicted[:5].ravel(), effects[25:].ravel())[0, 1] > 0.98
     assert np.corrcoef(predicted[5], effects[1] + effects[2])[0, 1] > 0.95
 
@@ -52,7 +52,7 @@ def test_effects_that_follow_from_features_are_recovered_for_unseen_genes():
 def test_own_rows_embed_genes_of_the_panel_and_others_do_not_apply():
     labels = tuple(str(gene) for gene in GENES[:10])
     fitted = fit_linear(EffectTable(labels, RNG.normal(size=(10, 40)), GENES))
-    predicted = fitted.predict(["G20", "G20+G21", "elsewhere", "G20+elsewhere"])
+    predicted = fitted.effects(["G20", "G20+G21", "elsewhere", "G20+elsewhere"])
     assert np.isfinite(predicted[:2]).all()
     assert np.isnan(predicted[2:]).all()
     assert not np.allclose(predicted[0], predicted[1])
@@ -62,7 +62,7 @@ def test_without_embeddings_it_is_not_fitted_and_applies_to_nothing():
     fitted = fit_linear(EffectTable(("A", "B"), RNG.normal(size=(2, 5))))
     assert not fitted.fitted
     assert "not fitted" in fitted.notes[0]
-    assert np.isnan(fitted.predict(["A+B"])).all()
+    assert np.isnan(fitted.effects(["A+B"])).all()
 
 
 def test_features_are_used_only_where_they_embed_more_training_perturbations():

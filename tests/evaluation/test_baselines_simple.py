@@ -21,23 +21,23 @@ A, B, C, AB, CD = EFFECTS
 
 
 def test_no_change_is_zero():
-    assert not NoChange(TABLE).predict(["A", "X+Y"]).any()
+    assert not NoChange(TABLE).effects(["A", "X+Y"]).any()
 
 
 def test_training_mean_ignores_the_label():
-    predicted = TrainingMean(TABLE).predict(["A", "X+Y"])
+    predicted = TrainingMean(TABLE).effects(["A", "X+Y"])
     np.testing.assert_allclose(predicted, np.stack([EFFECTS.mean(axis=0)] * 2))
 
 
 def test_matching_mean_takes_the_single_then_the_combinations_then_the_mean():
-    predicted = MatchingMean(TABLE).predict(["A+C", "A+D", "A+X", "X"])
+    predicted = MatchingMean(TABLE).effects(["A+C", "A+D", "A+X", "X"])
     mean = EFFECTS.mean(axis=0)
     expected = [(A + C) / 2, (A + CD) / 2, (A + mean) / 2, mean]
     np.testing.assert_allclose(predicted, expected)
 
 
 def test_additive_adds_any_number_of_members_and_does_not_apply_without_a_single():
-    predicted = Additive(TABLE).predict(["A+C", "A+B+C", "B", "A+D"])
+    predicted = Additive(TABLE).effects(["A+C", "A+B+C", "B", "A+D"])
     np.testing.assert_allclose(predicted[:3], [A + C, A + B + C, B])
     assert np.isnan(predicted[3]).all()
 
@@ -49,8 +49,8 @@ def test_scaled_additive_learns_the_least_squares_factor():
     best = grid[np.argmin([((AB - f * sums) ** 2).sum() for f in grid])]
     assert fitted.factor == pytest.approx(best, abs=1e-3)
     assert fitted.fitted
-    np.testing.assert_allclose(fitted.predict(["A+C"])[0], fitted.factor * (A + C))
-    np.testing.assert_allclose(fitted.predict(["A"])[0], A)
+    np.testing.assert_allclose(fitted.effects(["A+C"])[0], fitted.factor * (A + C))
+    np.testing.assert_allclose(fitted.effects(["A"])[0], A)
 
 
 def test_scaled_additive_recovers_a_true_factor():

@@ -76,7 +76,7 @@ def test_interactions_that_depend_on_the_kind_of_members_are_learned():
     table, held = interacting(np.random.default_rng(4))
     labels = [table.labels[row] for row in held]
     errors = {
-        baseline.name: np.linalg.norm(baseline.predict(labels) - table.effects[held])
+        baseline.name: np.linalg.norm(baseline.effects(labels) - table.effects[held])
         for baseline in fit_effect_baselines(table.without(held))
     }
     assert errors["strong"] < 0.3 * errors["scaled additive"]
@@ -96,8 +96,8 @@ def test_without_training_doubles_it_is_the_sum_and_says_that_it_is_not_fitted()
     strong = fit_strong(EffectTable(("A", "B", "C", "C+X"), effects))
     assert not strong.fitted
     assert "not fitted" in strong.notes[0]
-    np.testing.assert_allclose(strong.predict(["A+B"])[0], effects[0] + effects[1], atol=1e-9)
-    np.testing.assert_allclose(strong.predict(["A+X"])[0], (effects[0] + effects[3]) / 2)
+    np.testing.assert_allclose(strong.effects(["A+B"])[0], effects[0] + effects[1], atol=1e-9)
+    np.testing.assert_allclose(strong.effects(["A+X"])[0], (effects[0] + effects[3]) / 2)
 
 
 def test_few_doubles_keep_the_defaults_and_order_of_members_cannot_matter():
@@ -106,7 +106,7 @@ def test_few_doubles_keep_the_defaults_and_order_of_members_cannot_matter():
     labels = ("A", "B", "C", "D", "A+B", "B+C", "C+D")
     strong = fit_strong(EffectTable(labels, effects))
     assert "only 3 training doubles" in strong.notes[0]
-    triple = strong.predict(["A+B+D", "B+D+A"])
+    triple = strong.effects(["A+B+D", "B+D+A"])
     np.testing.assert_allclose(triple[0], triple[1])
     assert np.isfinite(triple).all()
 
@@ -121,7 +121,7 @@ def scores(table: EffectTable, seeds: int) -> dict[str, tuple[float, float]]:
         train = table.without(held)
         scale = np.linalg.norm(train.sums(labels) - truth, axis=1)
         for baseline in fit_effect_baselines(train, seed=seed):
-            predicted = baseline.predict(labels)
+            predicted = baseline.effects(labels)
             ratio = (np.linalg.norm(predicted - truth, axis=1) / scale).mean()
             with np.errstate(invalid="ignore"):
                 correlation = [

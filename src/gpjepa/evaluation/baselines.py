@@ -55,7 +55,7 @@ class EffectBaseline(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was learned, chosen or replaced."""
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G]."""
 
 
@@ -66,27 +66,49 @@ class Baseline:
     Effects are in log1p pseudobulk units relative to the training control cells.
     """
 
-    effects: EffectBaseline
+    rule: EffectBaseline
     control: ControlCells
+    genes: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """One of `NAMES`."""
-        return self.effects.name
+        return self.rule.name
 
     @property
     def fitted(self) -> bool:
         """False when there was nothing to learn the factors from."""
-        return self.effects.fitted
+        return self.rule.fitted
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was learned, chosen or replaced."""
-        return self.effects.notes
+        return self.rule.notes
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects float64 [labels, G]; a NaN row does not apply."""
-        return self.effects.predict(labels)
+        return self.rule.effects(labels)
+
+    def predict(self, labels: Sequence[str] | str, cells: int = 400, seed: int = 0) -> AnnData:
+        """Sample `cells` cells of raw counts for each perturbation, control cells changed.
+
+        X is int32 CSR in the order of the genes; obs holds perturbation and total_counts (the
+        library, the control cell's own). Raises `VocabularyError` for a perturbation to which
+        the baseline does not apply.
+        """
+        names = [labels] if isinstance(labels, str) else list(labels)
+        blocks, totals = [], []
+        for label in names:
+            rng = numpy_stream(seed, "baseline", self.name, label)
+            counts, library = self.sample(label, cells, rng)
+            blocks.append(counts)
+            totals.append(library)
+        sampled = AnnData(sparse.csr_matrix(sparse.vstack(blocks), dtype=np.int32))
+        sampled.var_names = list(self.genes)
+        sampled.obs_names = [f"predicted-{row}" for row in range(len(names) * cells)]
+        sampled.obs["perturbation"] = np.repeat(np.asarray(names, dtype=object), cells)
+        sampled.obs["total_counts"] = np.concatenate(totals)
+        return sampled
 
     def sample(
         self, label: str, cells: int, rng: np.random.Generator
@@ -95,7 +117,7 @@ class Baseline:
 
         Raises `VocabularyError` when the baseline does not apply to the label.
         """
-        effect = self.predict([label])[0]
+        effect = self.effects([label])[0]
         if np.isnan(effect).any():
             raise VocabularyError(
                 f"baseline {self.name!r} has no effect for {label!r}; expected members with a "
@@ -150,7 +172,8 @@ def fit_baselines(
     table = effect_table(train, base, target)
     other = None if validation is None else effect_table(validation, base, target)
     fitted = fit_effect_baselines(table, other, features=features, seed=seed)
-    return tuple(Baseline(effects, control) for effects in fitted)
+    genes = tuple(str(gene) for gene in train.genes)
+    return tuple(Baseline(rule, control, genes) for rule in fitted)
 
 
 def effect_table(data: PerturbSeq, control: np.ndarray, target: float) -> EffectTable:
@@ -160,21 +183,3 @@ def effect_table(data: PerturbSeq, control: np.ndarray, target: float) -> Effect
     codes = np.array([position.get(str(label), -1) for label in data.labels], dtype=np.int64)
     profiles = group_pseudobulk(data.counts, data.library, codes, len(names), target)
     return EffectTable(names, profiles - control, data.genes, control)
-
-
-def sample_anndata(
-    baseline: Baseline, labels: Sequence[str], cells: int, genes: Sequence[str], seed: int
-) -> AnnData:
-    """Return `cells` sampled cells of each label; obs holds perturbation and total_counts."""
-    blocks, totals = [], []
-    for label in labels:
-        rng = numpy_stream(seed, "baseline", baseline.name, label)
-        counts, library = baseline.sample(label, cells, rng)
-        blocks.append(counts)
-        totals.append(library)
-    sampled = AnnData(sparse.vstack(blocks, format="csr"))
-    sampled.var_names = [str(gene) for gene in genes]
-    sampled.obs_names = [f"{label}-{index}" for label in labels for index in range(cells)]
-    sampled.obs["perturbation"] = np.repeat(np.asarray(labels, dtype=object), cells)
-    sampled.obs["total_counts"] = np.concatenate(totals)
-    return sampled

@@ -33,7 +33,7 @@ class Linear:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G]."""
         result = np.full((len(labels), len(self.offset)), np.nan)
         for index, label in enumerate(labels):

@@ -22,7 +22,7 @@ class NoChange:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return zeros [labels, G]."""
         return np.zeros((len(labels), self.table.effects.shape[1]))
 
@@ -36,7 +36,7 @@ class TrainingMean:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return the same mean effect for every label [labels, G]."""
         return np.tile(self.table.effects.mean(axis=0), (len(labels), 1))
 
@@ -56,7 +56,7 @@ class MatchingMean:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G], never NaN."""
         mean = self.table.effects.mean(axis=0)
         known = {member for label in labels for member in members_of(label)}
@@ -87,7 +87,7 @@ class Additive:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G]; a row is NaN when a member has no single."""
         scale = np.array([self.factor if len(members_of(label)) > 1 else 1.0 for label in labels])
         return self.table.sums(labels) * scale[:, None]

@@ -41,7 +41,7 @@ class StrongFit:
     weights: np.ndarray  # [N, D], kernel weights of the residuals
     width: float  # bandwidth of the Gaussian, effect units
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G] for labels whose members all have singles."""
         coordinates = np.zeros((len(labels), len(self.factors)))
         owners, queries = [], []
@@ -73,12 +73,12 @@ class Strong:
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
-    def predict(self, labels: Sequence[str]) -> np.ndarray:
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G], never NaN."""
-        result = self.fallback.predict(labels)
+        result = self.fallback.effects(labels)
         known = [i for i, label in enumerate(labels) if self.fallback.table.single_rows(label)]
         if known:
-            result[known] = self.fit.predict([labels[index] for index in known])
+            result[known] = self.fit.effects([labels[index] for index in known])
         return result
 
 
@@ -192,7 +192,7 @@ def _choose(tasks: list[Task]) -> StrongSettings:
         scale = np.linalg.norm(table.sums(labels) - truth, axis=1)
         scale = np.where(scale > 0, scale, 1.0)
         for index, settings in enumerate(grid):
-            predicted = fit_parts(table, basis, settings).predict(labels)
+            predicted = fit_parts(table, basis, settings).effects(labels)
             losses[index] += (np.linalg.norm(predicted - truth, axis=1) / scale).sum()
     return grid[int(losses.argmin())]
 

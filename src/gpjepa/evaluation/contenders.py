@@ -75,7 +75,7 @@ def baseline_contenders(
     control = control.genes(pair.gated)
     base = pseudobulk(control.counts, control.library, pair.target)
     for baseline in baselines:
-        effects = baseline.predict(pair.perturbations)[:, pair.gated]
+        effects = baseline.effects(pair.perturbations)[:, pair.gated]
         applies = np.isfinite(effects).all(axis=1)
         rng = numpy_stream(seed, "sampled cells", baseline.name)
         yield Contender(
