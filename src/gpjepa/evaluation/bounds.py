@@ -123,17 +123,23 @@ def make_bounds(
         losses = np.where(np.isnan(scores), np.nan, metric.loss(scores))
         worst[row] = _quantile(losses, 1.0 - TAIL)
     low, high = _quantile(replicate, TAIL), _quantile(replicate, 1.0 - TAIL)
-    known = (~np.isnan(replicate)).sum(0)
-    total = np.nansum(replicate, axis=0)
-    ceiling = np.where(known > 0, total / np.maximum(known, 1), np.nan)
-    return Bounds(floor, ceiling, low, high, worst)
+    return Bounds(floor, mean_known(replicate), low, high, worst)
+
+
+def mean_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the first axis of what is not NaN; NaN where nothing is."""
+    known = (~np.isnan(values)).sum(0)
+    with np.errstate(invalid="ignore"):
+        total = np.nansum(values, axis=0)
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan)
 
 
 def skill(metrics: Sequence[Metric], values: np.ndarray, bounds: Bounds) -> np.ndarray:
     """Return (value − floor) / (replicate − floor) per metric and perturbation, [M, P].
 
     0 is the better of no change and training mean, 1 a second measurement of half the cells;
-    nothing is clipped. For metrics with an inner optimum the distances from it are compared.
+    nothing is clipped. All three must have been scored against the same truth. For metrics with
+    an inner optimum the distances from it are compared.
     NaN, undefined, where the ceiling's interval reaches the floor or a score is not defined.
     """
     result = np.full(values.shape, np.nan)

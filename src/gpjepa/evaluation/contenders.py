@@ -23,6 +23,7 @@ class Contender:
 
     A NaN state with `applies` [P] False means that nothing is predicted for that perturbation;
     its population is None. `control` [G] and `control_cells` are what it is referred to.
+    `counted` is False for predicted means, whose populations are no cells.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Contender:
     control: np.ndarray
     control_cells: Population
     populations: tuple[Population | None, ...]
+    counted: bool = True
 
 
 def cell_numbers(pair: EvaluationPair) -> np.ndarray:
@@ -62,6 +64,7 @@ def model_contender(pair: EvaluationPair, name: str, numbers: np.ndarray, seed: 
         control=pseudobulk(control.counts, control.library, pair.target),
         control_cells=control,
         populations=tuple(drawn),
+        counted=pair.counted,
     )
 
 

@@ -88,19 +88,20 @@ def score_effects(
     """
     predicted, observed = _difference(state, control), truth.state - truth.control
     ranks = np.abs(observed) / truth.noise
+    top = {size: _top(ranks, size) for size in DIFFERENTIAL}
     scores: list[np.ndarray] = []
     pairs = (
         (predicted, observed),
         (_difference(state, truth.reference), truth.state - truth.reference),
     )
     for first, second in pairs:
-        for select in _selections(ranks, truth.expressed):
+        for select in _selections(top, truth.expressed):
             scores += [effect.pearson(select(first), select(second))]
             scores += [effect.r2(select(first), select(second))]
-    top = _top(ranks, DIFFERENTIAL[0])
     for formula in (effect.slope, effect.norm_ratio, effect.normalised_mae, effect.l2):
         scores.append(formula(predicted, observed))
-    scores.append(effect.mse_ratio(_take(predicted, top), _take(observed, top)))
+    first_list = top[DIFFERENTIAL[0]]
+    scores.append(effect.mse_ratio(_take(predicted, first_list), _take(observed, first_list)))
     scores.append(effect.discrimination(predicted, observed))
     scores.append(effect.centroid_accuracy(state, truth.state))
     for size in DIFFERENTIAL:
@@ -117,12 +118,12 @@ def _difference(state: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def _selections(
-    ranks: np.ndarray, expressed: np.ndarray
+    top: Mapping[int, np.ndarray], expressed: np.ndarray
 ) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
     yield lambda values: values
     yield lambda values: values[:, expressed]
     for size in DIFFERENTIAL:
-        yield partial(_take, columns=_top(ranks, size))
+        yield partial(_take, columns=top[size])
 
 
 def _top(ranks: np.ndarray, size: int) -> np.ndarray:

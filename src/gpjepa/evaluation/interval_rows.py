@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas
 
-from gpjepa.evaluation.bootstrap import bootstrap_mean
 from gpjepa.evaluation.bounds import Bounds
 from gpjepa.evaluation.intervals import (
     INTERVAL_METRICS,
     POOLED_METRICS,
-    EffectIntervals,
-    error_by_verdict,
     read_intervals,
     score_intervals,
     score_pooled,
@@ -19,18 +18,28 @@ from gpjepa.evaluation.intervals import (
 from gpjepa.evaluation.measured import Measured
 from gpjepa.evaluation.pair import EvaluationPair
 from gpjepa.evaluation.report_table import ALL, COLUMNS, AxisScores, tabulate
+from gpjepa.evaluation.request import Request
+from gpjepa.evaluation.scored import Scored
+from gpjepa.evaluation.verdict_scores import verdict_rows
 
 AXIS = "generative"
 
 
 def interval_rows(
-    effects: pandas.DataFrame, pair: EvaluationPair, measured: Measured, name: str, seed: int
+    effects: pandas.DataFrame,
+    pair: EvaluationPair,
+    measured: Measured,
+    scored: Mapping[str, Scored],
+    request: Request,
 ) -> list[pandas.DataFrame]:
     """Score a table of effects with intervals; no floor or ceiling is defined for these rows.
+
+    A column `verdict` adds the errors of the predictions by verdict, on the effect axis.
 
     Raises:
         DataError: the table does not hold every observed perturbation on every scored gene.
     """
+    name = request.name
     given = read_intervals(effects, pair.perturbations, pair.genes[pair.gated])
     observed = measured.truth.state - measured.truth.control
     values = score_intervals(given, observed, measured.effect_se)
@@ -49,20 +58,13 @@ def interval_rows(
         _row(metric.name, name, float(value), len(pair.perturbations))
         for metric, value in zip(POOLED_METRICS, pooled, strict=True)
     ]
-    rows += _verdict_rows(given, observed, name, seed)
-    frame = pandas.DataFrame(rows).reindex(columns=list(COLUMNS))
-    return [tabulate(scores, name, seed), frame]
-
-
-def _verdict_rows(
-    given: EffectIntervals, observed: np.ndarray, name: str, seed: int
-) -> list[dict[str, object]]:
-    rows = []
-    for verdict, errors in error_by_verdict(given, observed).items():
-        low, high = bootstrap_mean(errors, seed)
-        row = _row(f"normalised_mae: {verdict}", name, float(errors.mean()), errors.size)
-        rows.append(row | {"low": low, "high": high})
-    return rows
+    frames = [
+        tabulate(scores, name, request.seed),
+        pandas.DataFrame(rows).reindex(columns=list(COLUMNS)),
+    ]
+    if given.verdicts:
+        frames.append(verdict_rows(given.verdicts, scored, name, request.seed))
+    return frames
 
 
 def _row(metric: str, name: str, value: float, count: int) -> dict[str, object]:

@@ -11,7 +11,6 @@ from scipy import stats
 from gpjepa.core.errors import DataError
 from gpjepa.data.labels import parse_label
 from gpjepa.evaluation.calibration import crps_normal, interval_score
-from gpjepa.evaluation.effect import normalised_mae
 from gpjepa.evaluation.metric import Metric
 
 NEEDED = ("perturbation", "gene", "effect", "low", "high")
@@ -148,14 +147,6 @@ def score_pooled(
         flat = np.ptp(model) <= 1e-9 * np.abs(model).max() or np.ptp(missed) == 0
         rank = 0.0 if flat else float(stats.spearmanr(model, missed).statistic)
     return np.array([rank, 2.0 * scaled * spread.mean()])
-
-
-def error_by_verdict(given: EffectIntervals, observed: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the normalised MAE of the perturbations with each verdict, NaN as infinity."""
-    errors = normalised_mae(given.effect, observed)
-    errors = np.where(np.isnan(errors), np.inf, errors)
-    verdicts = np.array(given.verdicts, dtype=object)
-    return {verdict: errors[verdicts == verdict] for verdict in sorted(set(given.verdicts))}
 
 
 def _require_all(seen: np.ndarray, perturbations: tuple[str, ...], genes: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpjepa.core.random import numpy_stream
-from gpjepa.evaluation.bounds import SPLITS, Replicate, replicates
+from gpjepa.evaluation.bounds import SPLITS, replicates
 from gpjepa.evaluation.cell_scores import (
     CellHalves,
     cell_halves,
@@ -31,37 +31,80 @@ CELL_SPLITS = 2  # of the `SPLITS` half-samples, those on which cells are scored
 class Measured:
     """The truth, its halves, and what a second measurement scores against it.
 
-    `effect_se` [P, G] is the standard error of the observed effects, log1p units.
-    `replicate_effects` [R, M, P] and `replicate_cells` [S, M, P] are scores of one half against
-    the other.
+    `effect_se` [P, G] is the standard error of the observed effects, log1p units. `held_back` are
+    the truths of half of the cells each, referred to the truth's own control, on which everybody
+    is compared; NaN where a perturbation has one cell. `replicate_effects` [R, M, P] and
+    `replicate_cells` [S, M, P] are scores of the other half, which plays a prediction: it is
+    referred to the control of the predictions.
     """
 
     truth: EffectTruth
     effect_se: np.ndarray
     halves: tuple[CellHalves, ...]
+    held_back: tuple[EffectTruth, ...]
     replicate_effects: np.ndarray
     replicate_cells: np.ndarray
 
 
-def measure(pair: EvaluationPair, numbers: np.ndarray, seed: int) -> Measured:
-    """Measure the observed side of a pair on its scored genes."""
+def measure(
+    pair: EvaluationPair, numbers: np.ndarray, seed: int, populations: bool = True
+) -> Measured:
+    """Measure the observed side of a pair on its scored genes.
+
+    `populations` off leaves out how alike two halves of the cells are as populations.
+    """
     truth = _truth(pair, numbers, seed)
     observed, controls = pair.observed.genes(pair.gated), pair.controls.genes(pair.gated)
     rng = numpy_stream(seed, "halves of cells")
     halves: list[CellHalves] = []
+    held_back: list[EffectTruth] = []
     effects, cells = [], []
+    control = pair.prediction_control.genes(pair.gated)
+    start = pseudobulk(control.counts, control.library, pair.target)
     split = replicates(observed, controls, pair.perturbations, pair.target, SPLITS, seed)
     for index, half in enumerate(split):
-        of_cells = None
+        calls, significant = None, None
         if index < CELL_SPLITS:
             of_cells = cell_halves(half, observed, controls, pair.perturbations, numbers, rng)
             halves.append(of_cells)
             standard = of_cells.second_control
+            alike = [of_cells] if populations else []
             cells.append(
-                score_populations(of_cells.first, [of_cells], standard, pair.target, seed + index)
+                score_populations(of_cells.first, alike, standard, pair.target, seed + index)
             )
-        effects.append(_score_replicate(half, of_cells, truth))
-    return Measured(truth, _effect_se(pair), tuple(halves), np.stack(effects), np.stack(cells))
+            calls = significant_genes(of_cells.first, control)
+            own = pair.truth_control.genes(pair.gated)
+            significant = significant_genes(of_cells.second, own)
+        held_back.append(replace(truth, state=half.second, significant=significant))
+        effects.append(score_on_half(half.first, start, calls, held_back[-1]))
+    return Measured(
+        truth,
+        _effect_se(pair),
+        tuple(halves),
+        tuple(held_back),
+        np.stack(effects),
+        np.stack(cells),
+    )
+
+
+def score_on_half(
+    state: np.ndarray, control: np.ndarray, calls: np.ndarray | None, half: EffectTruth
+) -> np.ndarray:
+    """Score predicted states [P, G] against a half of the truth, [M, P].
+
+    NaN where the half has no cell of a perturbation; a NaN state is the caller's to judge.
+    """
+    scores = np.full((len(EFFECT_METRICS), len(state)), np.nan)
+    use = np.isfinite(half.state).all(1)
+    if not use.any():
+        return scores
+    truth = replace(half, state=half.state[use])
+    if half.significant is not None:
+        truth = replace(truth, significant=half.significant[use])
+    scores[:, use] = score_effects(
+        state[use], control, None if calls is None else calls[use], truth
+    )
+    return scores
 
 
 def _truth(pair: EvaluationPair, numbers: np.ndarray, seed: int) -> EffectTruth:
@@ -119,21 +162,3 @@ def _effect_se(pair: EvaluationPair) -> np.ndarray:
         pair.target,
     )
     return np.hypot(own, standard_error(control.counts, control.library, pair.target))
-
-
-def _score_replicate(half: Replicate, cells: CellHalves | None, truth: EffectTruth) -> np.ndarray:
-    """Score the first half as a prediction of the second, [M, P]; NaN for single cells."""
-    scores = np.full((len(EFFECT_METRICS), len(half.first)), np.nan)
-    use = np.isfinite(half.first).all(1) & np.isfinite(half.second).all(1)
-    use &= bool(np.isfinite(half.first_control).all() and np.isfinite(half.second_control).all())
-    if not use.any():
-        return scores
-    calls, significant = None, None
-    if cells is not None:
-        calls = significant_genes(cells.first, cells.first_control)[use]
-        significant = significant_genes(cells.second, cells.second_control)[use]
-    other = replace(
-        truth, state=half.second[use], control=half.second_control, significant=significant
-    )
-    scores[:, use] = score_effects(half.first[use], half.first_control, calls, other)
-    return scores

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from gpjepa.core.errors import DataError
 from gpjepa.data.counts import genes_at, raw_counts, to_csr
@@ -23,13 +24,16 @@ class Prediction:
     """Predicted cells, their genes, and the labels that a NaN has spoiled.
 
     `totals` [B] are the cells' totals from obs where they go beyond the panel, else None; the
-    library of `cells` is the panel sum.
+    library of `cells` is the panel sum. `counted` is False for predicted means, which are no
+    cells; `notes` says what a reader of the scores must know.
     """
 
     cells: Population
     genes: np.ndarray
     totals: np.ndarray | None
     spoiled: frozenset[str]
+    counted: bool = True
+    notes: tuple[str, ...] = ()
 
 
 def read_prediction(
@@ -48,9 +52,9 @@ def read_prediction(
         DataError: no label column, missing labels, values that are no counts, or a total below
             the panel sum.
     """
-    labels = _labels(adata, columns, controls, known)
+    labels = read_labels(adata, columns, controls, known)
     clean, damaged = _without_nan(adata)
-    counts, source = raw_counts(clean)
+    counts, source = _counts(clean)
     genes = genes_at(clean, source)
     panel = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     totals, unknown_totals = _totals(adata, panel, total_columns)
@@ -58,9 +62,24 @@ def read_prediction(
     return Prediction(Population(counts, panel, labels), genes, totals, spoiled)
 
 
-def _labels(
+def _counts(adata: AnnData) -> tuple[sparse.csr_matrix, str]:
+    """Return raw counts; say how means can be scored where there are none."""
+    try:
+        return raw_counts(adata)
+    except DataError as error:
+        raise DataError(
+            f"predicted cells: {error}; a model of means can be scored on metrics asked for by "
+            "name: pass metrics=[...] and values='log1p' or 'mean counts' (--metric, --values)"
+        ) from error
+
+
+def read_labels(
     adata: AnnData, columns: Sequence[str], controls: Collection[str], known: Collection[str] | None
 ) -> np.ndarray:
+    """Return the canonical labels of predicted cells; the first of `columns` holds them.
+
+    Raises `DataError` without such a column and for missing labels.
+    """
     column = next((name for name in columns if name in adata.obs), None)
     if column is None:
         raise DataError(

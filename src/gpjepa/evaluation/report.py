@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas
@@ -37,13 +37,23 @@ class EvaluationReport:
     perturbations: int
     genes: int
     notes: tuple[str, ...]
+    unasked: tuple[str, ...] = ()
 
     def first_line(self) -> str:
         """Return the line that opens every printed report: each axis, supplied or not."""
-        told = [
-            f"{axis}: {'not supplied' if axis in self.missing_axes else 'scored'}" for axis in AXES
-        ]
+        told = [f"{axis}: {self._state(axis)}" for axis in AXES]
         return f"{', '.join(told)} ({self.perturbations} perturbations, {self.genes} genes)"
+
+    def _state(self, axis: str) -> str:
+        if axis in self.unasked:
+            return "not asked for"
+        return "not supplied" if axis in self.missing_axes else "scored"
+
+    def extended(self, rows: pandas.DataFrame, notes: tuple[str, ...] = ()) -> EvaluationReport:
+        """Return the report with more rows and notes."""
+        rows = rows.reindex(columns=list(self.table.columns))
+        table = pandas.concat([self.table, rows], ignore_index=True) if len(rows) else self.table
+        return replace(self, table=table, notes=(*self.notes, *notes))
 
     def headline(self) -> str:
         """Return the first line and a line for each leading metric, best baseline beside it."""
@@ -76,7 +86,9 @@ class EvaluationReport:
         own = self.table[(self.table["model"] == self.name) & (self.table["perturbation"] == ALL)]
         means = own.groupby("axis")["skill"].mean()
         return {
-            axis: -math.inf if axis in self.missing_axes else float(means.get(axis, math.nan))
+            axis: -math.inf
+            if axis in (*self.missing_axes, *self.unasked)
+            else float(means.get(axis, math.nan))
             for axis in AXES
         }
 

@@ -28,6 +28,9 @@ COLUMNS = (
     "ceiling_low",
     "ceiling_high",
     "undefined",
+    "value_on_halves",
+    "skill_low",
+    "skill_high",
 )
 
 
@@ -37,6 +40,8 @@ class AxisScores:
 
     `applies` [P] per model marks the perturbations that the model predicts at all. `groups` names
     the sets of perturbations that are averaged, as masks [P]. `cells` [P] counts observed cells.
+    `on_halves` are the same scores against the held-back halves of the observed cells, as those
+    of the bounds are; empty where `values` are already.
     """
 
     axis: str
@@ -47,6 +52,7 @@ class AxisScores:
     bounds: Bounds
     cells: np.ndarray
     groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    on_halves: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def averaged(self) -> Mapping[str, np.ndarray]:
@@ -58,15 +64,14 @@ def tabulate(scores: AxisScores, name: str, seed: int) -> pandas.DataFrame:
     """Return the rows of an axis: perturbations, averages, and differences from `name`'s rivals.
 
     An average is the mean of the defined per-perturbation values, its interval a bootstrap over
-    perturbations, its skill the mean of the defined skills; n counts what was averaged and
-    `undefined` the skills left out although there is a floor. A difference, "NAME − RIVAL", is
-    paired: the mean over the perturbations to which both apply, of the values, or of the
-    distances from the best value for metrics with an inner optimum.
+    perturbations, its skill the mean of the defined skills, with an interval of its own; n counts
+    what was averaged and `undefined` the skills left out although a scale was wanted. Skill is
+    (value_on_halves − floor) / (ceiling − floor) for metrics that rise. A difference,
+    "NAME − RIVAL", is paired: the mean over the perturbations to which both apply, of the values,
+    or of the distances from the best value for metrics with an inner optimum.
     """
-    skills = {
-        model: skill(scores.metrics, values, scores.bounds)
-        for model, values in scores.values.items()
-    }
+    halves = scores.on_halves or scores.values
+    skills = {model: skill(scores.metrics, halves[model], scores.bounds) for model in scores.values}
     frames = [_each(scores, model, skills[model]) for model in scores.values]
     for group, mask in scores.averaged.items():
         frames += [_average(scores, m, skills[m], group, mask, seed) for m in scores.values]
@@ -99,7 +104,10 @@ def _each(scores: AxisScores, model: str, skills: np.ndarray) -> pandas.DataFram
             "n": np.tile(scores.cells[use], names.size),
             "ceiling_low": flat(bounds.low),
             "ceiling_high": flat(bounds.high),
-            "undefined": flat(_undefined(skills, bounds.floor)).astype(np.int64),
+            "undefined": flat(_undefined(scores, model, skills)).astype(np.int64),
+            "value_on_halves": flat((scores.on_halves or scores.values)[model]),
+            "skill_low": np.nan,
+            "skill_high": np.nan,
         }
     )
 
@@ -108,8 +116,10 @@ def _average(
     scores: AxisScores, model: str, skills: np.ndarray, group: str, mask: np.ndarray, seed: int
 ) -> pandas.DataFrame:
     use = mask & scores.applies[model]
+    undefined = _undefined(scores, model, skills)[:, use].sum(1)
     values, skills = scores.values[model][:, use], skills[:, use]
     low, high = _intervals(values, seed)
+    skill_low, skill_high = _intervals(skills, seed)
     ceiling_low, ceiling_high = _intervals(scores.bounds.ceiling[:, use], seed)
     return pandas.DataFrame(
         {
@@ -126,7 +136,10 @@ def _average(
             "n": (~np.isnan(values)).sum(1),
             "ceiling_low": ceiling_low,
             "ceiling_high": ceiling_high,
-            "undefined": _undefined(skills, scores.bounds.floor[:, use]).sum(1),
+            "undefined": undefined,
+            "value_on_halves": _mean((scores.on_halves or scores.values)[model][:, use]),
+            "skill_low": skill_low,
+            "skill_high": skill_high,
         }
     )
 
@@ -159,9 +172,12 @@ def _difference(
     return pandas.DataFrame(frame | dict.fromkeys(set(COLUMNS) - set(frame), np.nan))
 
 
-def _undefined(skills: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """Tell where a scale was wanted, as there is a floor, and could not be had."""
-    return np.isnan(skills) & ~np.isnan(floor)
+def _undefined(scores: AxisScores, model: str, skills: np.ndarray) -> np.ndarray:
+    """Tell where a scale was wanted and could not be had: there is a floor, or no second half."""
+    wanted = ~np.isnan(scores.bounds.floor)
+    if scores.on_halves:
+        wanted |= ~np.isnan(scores.values[model])
+    return np.isnan(skills) & wanted
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
