@@ -1,59 +1,134 @@
-"""Running a benchmark over seeds."""
+"""Running benchmarks over seeds, in worker processes and by the cache."""
 
 from __future__ import annotations
 
+import math
+import os
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpjepa.benchmark.tasks import TASKS, Task, spread
+import numpy as np
+
+from gpjepa.benchmark.cache import Cache, data_digest, key_of, source_digest
+from gpjepa.benchmark.jobs import Job, Outcome, run_jobs
+from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.task import Task
+from gpjepa.benchmark.tasks import TASKS, find_task
 from gpjepa.core.config import Config
-from gpjepa.core.errors import ConfigError, unknown
+from gpjepa.core.errors import ConfigError
+
+MOST_WORKERS = 8
 
 
-def find_task(name: str) -> Task:
-    """Return the task of a name; raise `ConfigError` for an unknown one."""
-    for task in TASKS:
-        if task.name == name:
-            return task
-    known = [task.name for task in TASKS]
-    raise ConfigError(unknown("benchmark", name, known, f"use one of {', '.join(known)}"))
-
-
-def run_benchmark(
-    name: str, seeds: int, config: Config | None = None, device: str = "auto"
+def run_benchmarks(
+    names: Sequence[str],
+    seeds: int = 3,
+    config: Config | None = None,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    cache: Cache | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Run a benchmark for seeds 0, 1, …; return its scores with their spread over seeds.
+    """Run benchmarks for seeds 0, 1, …; "all" names every one of them.
 
-    `table` has a record per group, metric and model: mean, sd over seeds, ceiling, seeds.
+    Returns a document with `benchmarks`, each with its title, seconds and `table`: a record per
+    group, metric and model with mean, sd over seeds, floor, ceiling, n, seeds and values. With
+    `workers` above 1 seeds and parts run side by side, one thread each; 0 takes one a core.
+    Raises `ConfigError` for an unknown name or fewer than one seed.
     """
-    import pandas
-
     if seeds < 1:
         raise ConfigError(f"seeds is {seeds}; expected 1 or more; pass for example --seeds 3")
-    task = find_task(name)
+    tasks = TASKS if "all" in names else tuple(find_task(name) for name in names)
     started = time.perf_counter()
-    chosen = config or Config()
-    frames = [task.score(chosen, seed, device).assign(seed=seed) for seed in range(seeds)]
+    jobs = make_jobs(tasks, seeds, config or Config(), device)
+    side_by_side = workers or min(os.cpu_count() or 1, MOST_WORKERS)
+    outcomes = run_jobs(jobs, side_by_side, cache, tell)
+    return {
+        "benchmarks": [
+            summary(task, seeds, [each for each in outcomes if each.job.task == task.name])
+            for task in tasks
+        ],
+        "seeds": seeds,
+        "workers": side_by_side,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def make_jobs(tasks: Sequence[Task], seeds: int, config: Config, device: str) -> list[Job]:
+    """Return a job for each part and seed, its key over all that its result depends on."""
+    jobs, settings = [], config.model_dump_json()
+    for task in tasks:
+        data = data_digest(task.data)
+        for part in task.parts:
+            sources = source_digest(part.score.__module__)
+            for seed in range(seeds):
+                key = key_of(sources, data, part.score.__name__, settings, device, seed)
+                jobs.append(Job(task.name, part.name, seed, settings, device, key))
+    return jobs
+
+
+def summary(task: Task, seeds: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the document of one benchmark: its scores with their spread over seeds."""
+    import pandas
+
+    frames = [
+        pandas.DataFrame(each.rows, columns=list(COLUMNS)).assign(seed=each.job.seed)
+        for each in outcomes
+        if each.rows
+    ]
     scores = pandas.concat(frames, ignore_index=True)
     records = []
     for (group, metric, model), rows in scores.groupby(["group", "metric", "model"], sort=True):
-        values = rows["value"].to_numpy(dtype=float)
-        ceiling = float(rows["ceiling"].mean())
+        rows = rows.sort_values("seed")
+        values = rows["value"].to_numpy(dtype=np.float64)
+        known = values[np.isfinite(values)]
+        if not len(known):
+            continue
         records.append(
             {
                 "group": group,
                 "metric": metric,
                 "model": model,
-                "mean": float(values.mean()),
-                "sd": spread(values),
-                "ceiling": None if ceiling != ceiling else ceiling,
-                "seeds": len(values),
+                "mean": float(known.mean()),
+                "sd": spread(known),
+                "floor": _mean(rows["floor"].to_numpy(dtype=np.float64)),
+                "ceiling": _mean(rows["ceiling"].to_numpy(dtype=np.float64)),
+                "n": round(float(rows["n"].astype(float).mean())),
+                "seeds": len(known),
+                "values": {
+                    str(seed): float(value)
+                    for seed, value in zip(rows["seed"], values, strict=True)
+                    if math.isfinite(value)
+                },
             }
         )
     return {
-        "benchmark": name,
+        "benchmark": task.name,
         "title": task.title,
+        "simulated": task.simulated,
         "seeds": seeds,
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(sum(each.seconds for each in outcomes), 1),
+        "jobs": [
+            {
+                "part": each.job.part,
+                "seed": each.job.seed,
+                "seconds": round(each.seconds, 1),
+                "cached": each.cached,
+            }
+            for each in outcomes
+        ],
         "table": records,
     }
+
+
+def spread(values: np.ndarray) -> float:
+    """Return the standard deviation over seeds, 0 for one seed."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Return the mean of the known values; None where none is known."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None

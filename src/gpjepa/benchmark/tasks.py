@@ -1,72 +1,139 @@
-"""The tasks: what each benchmark trains on, holds out and scores for one seed."""
+"""All benchmarks, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from gpjepa.benchmark import (
+    kang_pbmc,
+    norman_distances,
+    norman_effects,
+    norman_k562,
+    norman_singles,
+    papalexi_thp1,
+    semi_synthetic,
+    simulated,
+    truth,
+)
+from gpjepa.benchmark.task import (
+    ENERGY,
+    OVER_ADDITIVE,
+    OVER_MEAN,
+    OVER_NOTHING,
+    PEARSON,
+    PERTURBED,
+    Headline,
+    Part,
+    Task,
+    headlines,
+)
+from gpjepa.core.errors import ConfigError, unknown
 
-import numpy as np
-
-from gpjepa.benchmark.cell_types import neighbour_accuracy
-from gpjepa.benchmark.held_out import group_scores, train_and_assess
-from gpjepa.core.config import Config
-from gpjepa.data import datasets
-from gpjepa.data.gene_features import set_matrix
-from gpjepa.data.labels import members_of
-from gpjepa.data.perturbseq import read
-from gpjepa.data.splits import demo_split
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-STRONG = ("IFNGR1", "IFNGR2", "JAK2", "SMAD4", "STAT1")  # papalexi targets with clear effects
-
-
-@dataclass(frozen=True)
-class Task:
-    """A named benchmark; `score(config, seed, device)` returns one row per score.
-
-    Rows: group, metric, model, value, ceiling.
-    """
-
-    name: str
-    title: str
-    score: Callable[[Config, int, str], DataFrame]
-
-
-def norman_k562(config: Config, seed: int, device: str) -> DataFrame:
-    """Hold out the doubles with both singles and three singles; score them and the baselines."""
-    data = read(datasets.load("norman-k562"), announce=False)
-    split = demo_split(data, seed, set(set_matrix().position))
-    assessed = train_and_assess(data, split, config, seed, device)
-    groups = {
-        label: "doubles" if len(members_of(label)) > 1 else "unseen singles" for label in split.test
-    }
-    return group_scores(assessed, groups)
-
-
-def papalexi_thp1(config: Config, seed: int, device: str) -> DataFrame:
-    """Train on everything: are the effects of the targets that respond recovered in full?"""
-    data = read(datasets.load("papalexi-thp1"), announce=False)
-    split = data.split("none", seed=seed)
-    assessed = train_and_assess(data, split, config, seed, device)
-    groups = {label: label if label in STRONG else "other targets" for label in assessed.labels}
-    return group_scores(assessed, groups)
-
-
-def kang_pbmc(config: Config, seed: int, device: str) -> DataFrame:
-    """Stage A alone, labels unseen: cell types by nearest neighbours, against PCA."""
-    return neighbour_accuracy(config, seed, device)
-
+TYPES = ("types, control", "types, stimulated")
 
 TASKS = (
-    Task("norman-k562", "five held-out doubles and three unseen singles", norman_k562),
-    Task("papalexi-thp1", "effects recovered with nothing held out", papalexi_thp1),
-    Task("kang-pbmc", "cell types in embeddings of Stage A", kang_pbmc),
+    Task(
+        "norman-distances",
+        "Norman 2019, 131 doubles in the 50 coordinates that their distances imply",
+        ("norman-distances", "gene-sets"),
+        (
+            Part("half of the doubles", norman_distances.doubles),
+            Part("a quarter of the genes", norman_distances.genes),
+        ),
+        (
+            *headlines("doubles", PEARSON, OVER_ADDITIVE),
+            *headlines("unseen genes", PERTURBED, OVER_MEAN),
+        ),
+    ),
+    Task(
+        "norman-effects",
+        "Norman 2019, measured effects of 126 doubles on 368 genes",
+        ("norman-effects", "k562-baseline", "gene-sets"),
+        (
+            Part("half of the doubles", norman_effects.doubles),
+            Part("a quarter of the genes", norman_effects.genes),
+        ),
+        (
+            *headlines("doubles", PEARSON, OVER_ADDITIVE),
+            *headlines("unseen genes", PERTURBED, OVER_MEAN),
+        ),
+    ),
+    Task(
+        "norman-k562",
+        "Norman 2019, about 100 cells a perturbation: five doubles and three unseen genes",
+        ("norman-k562", "gene-sets"),
+        (Part("five doubles, three genes", norman_k562.held_out),),
+        (
+            *headlines("doubles", PEARSON, OVER_ADDITIVE),
+            *headlines("unseen genes", PEARSON, OVER_NOTHING),
+            *headlines("responding", ENERGY),
+        ),
+    ),
+    Task(
+        "norman-singles",
+        "Norman 2019, 65,359 cells of 23 genes: a quarter of the perturbed genes",
+        ("norman-singles", "gene-sets"),
+        (Part("a quarter of the genes", norman_singles.unseen_genes),),
+        (
+            *headlines("unseen genes", PEARSON, PERTURBED, OVER_NOTHING),
+            *headlines("responding", ENERGY),
+        ),
+    ),
+    Task(
+        "papalexi-thp1",
+        "Papalexi 2021, knockouts in THP-1: targets left out, a replicate left out",
+        ("papalexi-thp1", "gene-sets"),
+        (
+            Part("three targets", papalexi_thp1.unseen_targets),
+            Part("a replicate", papalexi_thp1.unseen_replicate),
+            Part("nothing held out", papalexi_thp1.recovered),
+        ),
+        (
+            *headlines("targets left out", PEARSON, OVER_NOTHING),
+            *headlines("replicate left out", PEARSON, OVER_NOTHING),
+        ),
+    ),
+    Task(
+        "kang-pbmc",
+        "Kang 2018, interferon-β in blood cells: a cell type left out; cell types zero-shot",
+        ("kang-pbmc",),
+        (
+            Part("a cell type", kang_pbmc.unseen_cell_type),
+            Part("labels of cell types", kang_pbmc.cell_types),
+        ),
+        (
+            *headlines("cell type left out", PEARSON, OVER_NOTHING),
+            *(Headline(group, "knn_accuracy", "kNN accuracy ↑", 1.0) for group in TYPES),
+            *(Headline(group, "avg_bio", "AvgBIO ↑", 1.0) for group in TYPES),
+        ),
+    ),
+    Task(
+        "semi-synthetic",
+        "simulated cells with Norman's real effects: half of the doubles",
+        ("norman-effects", "k562-baseline", "gene-sets"),
+        (Part("half of the doubles", semi_synthetic.doubles),),
+        (
+            *headlines(truth.CELLS, PEARSON, OVER_ADDITIVE),
+            *headlines(truth.TRUTH, PEARSON, OVER_ADDITIVE),
+        ),
+        simulated=True,
+    ),
+    Task(
+        "simulated",
+        "simulated cells of a known mechanism: a quarter of the pairs",
+        (),
+        (Part("a quarter of the pairs", simulated.pairs),),
+        (
+            *headlines(truth.CELLS, PEARSON, OVER_ADDITIVE),
+            *headlines(truth.TRUTH, PEARSON, OVER_ADDITIVE),
+        ),
+        simulated=True,
+    ),
 )
 
 
-def spread(values: np.ndarray) -> float:
-    """Return the standard deviation over seeds, 0 for one seed."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def find_task(name: str, tasks: tuple[Task, ...] = TASKS) -> Task:
+    """Return the task of a name; raise `ConfigError` for an unknown one."""
+    for task in tasks:
+        if task.name == name:
+            return task
+    known = [task.name for task in tasks]
+    raise ConfigError(unknown("benchmark", name, known, f"use one of {', '.join(known)}, or all"))

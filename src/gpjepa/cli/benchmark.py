@@ -1,8 +1,11 @@
-"""`gpjepa benchmark`: the product's own benchmarks on embedded data."""
+"""`gpjepa benchmark`: the product's own benchmarks on embedded and simulated data."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -10,25 +13,79 @@ from gpjepa.cli.options import Common, ConfigFile, Settings, read_config
 from gpjepa.cli.output import print_json, print_table
 
 Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="norman-k562, papalexi-thp1 or kang-pbmc.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="norman-distances, norman-effects, norman-k562, norman-singles, papalexi-thp1, "
+        "kang-pbmc, semi-synthetic, simulated; all of them: all; their one table: table.",
+    ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes side by side; 0: one a core.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="Where results are kept; else the user's cache."),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Run everything, keep nothing.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="One table in Markdown.")]
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="FILE", help="A document of --json, in place of running."),
+]
 
 
 def benchmark(
     name: Name,
     common: Common,
     seeds: Seeds = 3,
+    workers: Workers = 0,
+    cache: Folder = None,
+    no_cache: NoCache = False,
+    markdown: Markdown = False,
+    source: From = None,
     config: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
-    """Train and score over seeds, baselines and ceilings beside the model."""
-    from gpjepa.benchmark.run import run_benchmark
+    """Train and score over seeds, baselines, floors and ceilings beside the model."""
+    from gpjepa.benchmark.cache import Cache, default_folder
+    from gpjepa.benchmark.run import run_benchmarks
+    from gpjepa.benchmark.table import markdown as in_markdown
+    from gpjepa.core.files import read_json
 
     common.run_options().apply_threads()
-    found = run_benchmark(name, seeds, read_config(config, settings), common.device)
+    if source is not None:
+        found = read_json(source)
+    else:
+        found = run_benchmarks(
+            ["all" if name == "table" else name],
+            seeds,
+            read_config(config, settings),
+            device=common.device,
+            workers=workers,
+            cache=None if no_cache else Cache(cache or default_folder()),
+            tell=_tell(common.quiet),
+        )
     if common.json:
         print_json(found)
-        return
-    print(f"{found['benchmark']}: {found['title']}; {seeds} seeds, {found['seconds']} s")
-    print_table(found["table"], list(found["table"][0]))
+    elif markdown or name == "table":
+        print(in_markdown(found["benchmarks"]))
+    else:
+        for document in found["benchmarks"]:
+            _print(document)
+
+
+def _tell(quiet: bool) -> Any:
+    """Return what progress is told to: standard error, or nothing."""
+    return (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    """Print one benchmark for people."""
+    from gpjepa.benchmark.table import wide
+
+    kept = sum(job["cached"] for job in document["jobs"])
+    note = f", {kept} of {len(document['jobs'])} results cached" if kept else ""
+    spent = f"{document['seconds']} s of computing{note}"
+    print(f"{document['benchmark']}: {document['title']}; {document['seeds']} seeds, {spent}")
+    rows = wide(document)
+    print_table(rows, list(rows[0]))

@@ -1,0 +1,159 @@
+"""Composition on tables of measured effects: what is held out, who predicts it, what bounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.benchmark.scores import effect_rows
+from gpjepa.benchmark.task import MODEL
+from gpjepa.core.random import numpy_stream
+from gpjepa.data import schemes
+from gpjepa.data.gene_features import GeneFeatures, local_features
+from gpjepa.data.labels import members_of
+from gpjepa.evaluation.baselines import fit_effect_baselines
+from gpjepa.evaluation.baselines_strong import leading_directions
+from gpjepa.evaluation.effect_table import EffectTable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+DOUBLES, GENES = 0.5, 0.25  # held-out share of the doubles, of the perturbed genes
+DIRECTIONS = 40  # of the projection oracle
+
+
+def held_out_doubles(table: EffectTable, seed: int, columns: np.ndarray | None) -> DataFrame:
+    """Hold out half of the doubles that have both singles; score everyone on them.
+
+    `columns` are those of the table that are scored, None for all; prediction may use the
+    others of the training rows.
+    """
+    rng = numpy_stream(seed, "benchmark", "doubles")
+    draw = schemes.unseen_combination(table.labels, rng, DOUBLES)
+    return _score(table, (*draw.train, *draw.validation), {"doubles": draw.test}, seed, columns)
+
+
+def held_out_genes(table: EffectTable, seed: int, columns: np.ndarray | None) -> DataFrame:
+    """Hold out a quarter of the perturbed genes with all their doubles; score everyone on them.
+
+    Doubles are grouped by how many of their two genes were trained on.
+    """
+    rng = numpy_stream(seed, "benchmark", "genes")
+    draw = schemes.unseen_perturbation(table.labels, rng, GENES)
+    names = {
+        "unseen_single": "unseen genes",
+        "combo_seen1": "doubles, one gene unseen",
+        "combo_seen0": "doubles, both genes unseen",
+    }
+    groups = {
+        name: tuple(label for label in draw.test if draw.groups[label] == key)
+        for key, name in names.items()
+    }
+    groups = {name: labels for name, labels in groups.items() if len(labels) > 1}
+    return _score(table, (*draw.train, *draw.validation), groups, seed, columns)
+
+
+def _score(
+    table: EffectTable,
+    trained: Sequence[str],
+    groups: dict[str, tuple[str, ...]],
+    seed: int,
+    columns: np.ndarray | None,
+) -> DataFrame:
+    """Fit everyone on the training rows and score each group."""
+    import pandas
+
+    training = _rows(table, sorted(trained))
+    scored = np.arange(table.effects.shape[1]) if columns is None else columns
+    genes = sorted({gene for label in table.labels for gene in members_of(label)})
+    seen = sorted({gene for label in trained for gene in members_of(label)})
+    features = complete_features(genes, local_features(genes, seen))
+    asked = sorted({label for labels in groups.values() for label in labels})
+    predictions = predict_all(training, asked, features, seed)
+    position = {label: index for index, label in enumerate(asked)}
+    reference = training.effects[:, scored].mean(axis=0)
+    frames = []
+    for name, labels in groups.items():
+        truth = _rows(table, labels).effects[:, scored]
+        at = [position[label] for label in labels]
+        shown = {model: rows[at][:, scored] for model, rows in predictions.items()}
+        shown |= oracles(training.effects[:, scored], training, labels, truth)
+        frames.append(effect_rows(name, shown, truth, reference))
+    return pandas.concat(frames, ignore_index=True)
+
+
+def complete_features(genes: Sequence[str], known: GeneFeatures) -> GeneFeatures:
+    """Return a row for every gene, zeros for one in no gene set: nothing is known of it."""
+    rows = {name: row for name, row in zip(known.names, known.values, strict=True)}
+    nothing = np.zeros(known.values.shape[1], dtype=known.values.dtype)
+    return GeneFeatures(tuple(genes), np.stack([rows.get(gene, nothing) for gene in genes]))
+
+
+def predict_all(
+    training: EffectTable, labels: Sequence[str], features: GeneFeatures, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the effects [labels, G] that the model and every baseline predict."""
+    found = {}
+    if find_spec("gpjepa.compose") is not None:
+        found[MODEL] = composed(training, labels, features, seed)
+    for baseline in fit_effect_baselines(training, features=features, seed=seed):
+        found[baseline.name] = baseline.effects(labels)
+    return found
+
+
+def composed(
+    training: EffectTable, labels: Sequence[str], features: GeneFeatures, seed: int
+) -> np.ndarray:
+    """Return the effects [labels, G] of the model's composition."""
+    singles = [label for label in training.labels if len(members_of(label)) == 1]
+    doubles = [label for label in training.labels if len(members_of(label)) > 1]
+    composer = import_module("gpjepa.compose").fit(
+        _rows(training, singles).effects,
+        _rows(training, doubles).effects,
+        singles,
+        doubles,
+        features=features,
+        seed=seed,
+    )
+    return np.asarray(composer.predict(list(labels)).effects, dtype=np.float64)
+
+
+def oracles(
+    effects: np.ndarray, training: EffectTable, labels: Sequence[str], truth: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what is reached by looking at the truth: bounds, not predictions.
+
+    The best c₁δ_a + c₂δ_b for each double, where both singles are in the training rows, and the
+    truth projected on the leading directions of the training `effects` [P, G]; for single genes
+    on the span of the training singles.
+    """
+    found = {}
+    singles = [training.single_rows(label) for label in labels]
+    if all(rows is not None and len(rows) == 2 for rows in singles):
+        best = [_best_mixture(effects[rows], row) for rows, row in zip(singles, truth, strict=True)]
+        found["oracle: best c1, c2"] = np.asarray(best)
+    if any(len(members_of(label)) > 1 for label in labels):
+        basis = leading_directions(effects)[:DIRECTIONS]
+        found[f"oracle: truth on {DIRECTIONS} directions"] = truth @ basis.T @ basis
+    else:
+        alone = [i for i, label in enumerate(training.labels) if len(members_of(label)) == 1]
+        basis = leading_directions(effects[alone])
+        if len(basis) < basis.shape[1]:  # else it is the truth itself
+            found["oracle: truth on the training singles"] = truth @ basis.T @ basis
+    return found
+
+
+def _best_mixture(singles: np.ndarray, double: np.ndarray) -> np.ndarray:
+    """Return the least-squares mixture of two singles [2, G] for a double [G]."""
+    weights = np.linalg.lstsq(singles.T, double, rcond=None)[0]
+    return np.asarray(weights @ singles)
+
+
+def _rows(table: EffectTable, labels: Sequence[str]) -> EffectTable:
+    """Return the rows of some labels, in their order."""
+    at = [table.row[label] for label in labels]
+    return EffectTable(tuple(labels), table.effects[at], table.genes, table.control)

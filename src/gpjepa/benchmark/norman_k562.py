@@ -1,0 +1,27 @@
+"""norman-k562: five doubles with both singles, and three genes never perturbed, held out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpjepa.benchmark.held_out import group_scores, train_and_assess
+from gpjepa.core.config import Config
+from gpjepa.data import datasets
+from gpjepa.data.gene_features import set_matrix
+from gpjepa.data.labels import members_of
+from gpjepa.data.perturbseq import read
+from gpjepa.data.splits import demo_split
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def held_out(config: Config, seed: int, device: str) -> DataFrame:
+    """Score the doubles with both singles and three singles of genes that are in no double."""
+    data = read(datasets.load("norman-k562"), announce=False)
+    split = demo_split(data, seed, set(set_matrix().position))
+    assessed = train_and_assess(data, split, config, seed, device)
+    groups = {
+        label: "doubles" if len(members_of(label)) > 1 else "unseen genes" for label in split.test
+    }
+    return group_scores(assessed.report.table, assessed.report.name, groups)

@@ -1,0 +1,22 @@
+"""norman-singles: single genes never perturbed, in 65,359 cells with 23 measured genes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpjepa.benchmark.held_out import group_scores, train_and_assess
+from gpjepa.core.config import Config
+from gpjepa.data import datasets
+from gpjepa.data.perturbseq import read
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def unseen_genes(config: Config, seed: int, device: str) -> DataFrame:
+    """Score a quarter of the perturbed genes, of which no cell was trained on."""
+    data = read(datasets.load("norman-singles"), announce=False)
+    split = data.split("unseen-perturbation", seed=seed)
+    assessed = train_and_assess(data, split, config, seed, device)
+    groups = dict.fromkeys(split.test, "unseen genes")
+    return group_scores(assessed.report.table, assessed.report.name, groups)

@@ -1,0 +1,87 @@
+"""Scores of predicted effects against measured or true ones, as the rows that tasks return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.evaluation import effect
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("group", "metric", "model", "value", "floor", "ceiling", "n")
+FLOORS = ("no change", "training mean")
+LOWER = frozenset({"l2", "l2_over_no_change", "l2_over_additive", "l2_over_training_mean"})
+
+
+def effect_rows(
+    group: str,
+    predictions: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    reference: np.ndarray,
+) -> DataFrame:
+    """Score the predicted effects [P, G] of every model on one group of perturbations.
+
+    Effects are differences from control; `reference` [G] is the mean effect of the training
+    perturbations. A model with a NaN row does not apply to the group and is left out. Values
+    are means over perturbations, ratios of distances too; the floor is the better of no change
+    and the training mean; the ceiling is not known here.
+    """
+    import pandas
+
+    applying = {name: rows for name, rows in predictions.items() if np.isfinite(rows).all()}
+    scored = {name: _scores(rows, truth, reference) for name, rows in applying.items()}
+    for metric, relative in _relative(scored).items():
+        for name, values in relative.items():
+            scored[name][metric] = values
+    rows = []
+    for name, metrics in scored.items():
+        for metric, values in metrics.items():
+            floor = _floor(scored, metric)
+            rows.append((group, metric, name, _mean(values), floor, np.nan, len(values)))
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _scores(
+    predicted: np.ndarray, truth: np.ndarray, reference: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return every score of one model, [P] each."""
+    return {
+        "pearson_delta": effect.pearson(predicted, truth),
+        "pearson_perturbed": effect.pearson(predicted - reference, truth - reference),
+        "slope": effect.slope(predicted, truth),
+        "norm_ratio": effect.norm_ratio(predicted, truth),
+        "l2": effect.l2(predicted, truth),
+        "discrimination": effect.discrimination(predicted, truth),
+        "centroid_accuracy": effect.centroid_accuracy(predicted, truth),
+    }
+
+
+def _relative(
+    scored: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return each model's distance as a share of that of the references that are there."""
+    found = {}
+    for reference in ("no change", "additive", "training mean"):
+        if reference in scored:
+            base = scored[reference]["l2"]
+            found[f"l2_over_{reference.replace(' ', '_')}"] = {
+                name: metrics["l2"] / base for name, metrics in scored.items()
+            }
+    return found
+
+
+def _floor(scored: Mapping[str, Mapping[str, np.ndarray]], metric: str) -> float:
+    """Return the better mean score of no change and the training mean."""
+    values = [_mean(scored[name][metric]) for name in FLOORS if name in scored]
+    if not values:
+        return float("nan")
+    return min(values) if metric in LOWER else max(values)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean over perturbations; NaN for a score that needs more than one."""
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,91 @@
+"""Held-out doubles of simulated cells, scored against cells and against the known truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.api.assessment import Assessment
+from gpjepa.benchmark.held_out import group_scores, train_and_assess
+from gpjepa.benchmark.scores import COLUMNS, effect_rows
+from gpjepa.core.config import Config
+from gpjepa.data.labels import CONTROL, members_of
+from gpjepa.data.perturbseq import read
+from gpjepa.data.simulator import SimulationConfig, Truth, simulate
+from gpjepa.evaluation.baselines import effect_table, fit_baselines
+from gpjepa.evaluation.pseudobulk import pseudobulk
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+CELLS, TRUTH = "simulated doubles", "simulated doubles, truth"
+
+
+def score_simulated(
+    simulation: SimulationConfig, fraction: float, config: Config, seed: int, device: str
+) -> DataFrame:
+    """Simulate, hold out a fraction of the doubles, train, and score on cells and on truth."""
+    import pandas
+
+    adata, truth = simulate(simulation)
+    data = read(adata, announce=False)
+    split = data.split("unseen-combination", seed=seed, fraction=fraction)
+    assessed = train_and_assess(data, split, config, seed, device)
+    groups = dict.fromkeys(split.test, CELLS)
+    cells = group_scores(assessed.report.table, assessed.report.name, groups)
+    cells = cells.replace({"group": {"responding": f"{CELLS}, cells"}})
+    frames = (cells, against_truth(assessed, truth, seed), coverage(assessed, truth))
+    return pandas.concat(frames, ignore_index=True)
+
+
+def against_truth(assessed: Assessment, truth: Truth, seed: int) -> DataFrame:
+    """Score predicted effects of model, baselines and the measured cells against the truth.
+
+    "measured" is what the held-out cells themselves give; "true sum" adds the true effects of
+    the singles, which only interactions can beat.
+    """
+    labels, gated, target = list(assessed.labels), assessed.gated, assessed.target
+    real = truth.effects(target=target).loc[:, assessed.panel.genes]
+    true = real.loc[labels].to_numpy()[:, gated]
+    trained = real.loc[list(assessed.split.train)].to_numpy()[:, gated]
+    predictions = {assessed.report.name: mean_effects(assessed)[:, gated]}
+    train = assessed.panel.subset(
+        np.concatenate((assessed.parts.train, assessed.parts.train_controls))
+    )
+    for baseline in fit_baselines(train, target=target, seed=seed):
+        predictions[baseline.name] = baseline.effects(labels)[:, gated]
+    predictions["measured"] = _measured(assessed)[:, gated]
+    sums = [real.loc[list(members_of(label))].to_numpy().sum(axis=0) for label in labels]
+    predictions["true sum"] = np.asarray(sums)[:, gated]
+    return effect_rows(TRUTH, predictions, true, trained.mean(axis=0))
+
+
+def mean_effects(assessed: Assessment) -> np.ndarray:
+    """Return the model's mean effects [P, G] in the order of labels and genes."""
+    wide = assessed.effects.pivot(index="perturbation", columns="gene", values="effect")
+    return wide.loc[list(assessed.labels), list(assessed.panel.genes)].to_numpy(dtype=np.float64)
+
+
+def _measured(assessed: Assessment) -> np.ndarray:
+    """Return the effects [P, G] that the held-out cells give, against the truth's controls."""
+    observed = read(assessed.observed, announce=False)
+    control = observed.is_control
+    base = pseudobulk(observed.counts[control], observed.library[control], assessed.target)
+    table = effect_table(observed.subset(observed.labels != CONTROL), base, assessed.target)
+    return table.effects[[table.row[label] for label in assessed.labels]]
+
+
+def coverage(assessed: Assessment, truth: Truth) -> DataFrame:
+    """Return how often the true effect of a gene lies in the model's 90 % interval."""
+    import pandas
+
+    genes = assessed.panel.genes[assessed.gated]
+    real = truth.effects(target=assessed.target)
+    table = assessed.effects[assessed.effects["gene"].isin(list(genes))]
+    at = zip(table["perturbation"], table["gene"], strict=True)
+    true = np.array([real.at[label, gene] for label, gene in at])
+    inside = (table["low"].to_numpy() <= true) & (true <= table["high"].to_numpy())
+    count = len(assessed.labels)
+    row = (TRUTH, "coverage_90", assessed.report.name, float(inside.mean()), np.nan, 0.9, count)
+    return pandas.DataFrame([row], columns=list(COLUMNS))
