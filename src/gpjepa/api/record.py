@@ -27,15 +27,18 @@ class TrainingRecord:
     seconds: float
 
     @staticmethod
-    def of(progress: Progress) -> TrainingRecord:
-        """Make a record of a finished stage."""
+    def of(progress: Progress, *later: Progress) -> TrainingRecord:
+        """Make a record of a finished stage, with stages that came after the chosen parameters."""
         import pandas
 
         chosen = progress.best_step if progress.best_score is not None else None
         return TrainingRecord(
-            pandas.DataFrame(progress.history, columns=list(COLUMNS)),
-            progress.step,
+            pandas.DataFrame(
+                [row for each in (progress, *later) for row in each.history],
+                columns=list(COLUMNS),
+            ),
+            progress.step + sum(each.step for each in later),
             chosen,
             progress.best_score,
-            progress.seconds,
+            progress.seconds + sum(each.seconds for each in later),
         )

@@ -121,7 +121,7 @@ def train_data(
     with training_session(options, out / "checkpoints", name, resume) as session:
         if encoder is not None:
             model.use_encoder(loaded)
-        elif config.pretrain.epochs:
+        else:
             records.append(model.pretrain(session=session))
         records.append(model.fit(session=session))
     write_model(model, out)

@@ -23,6 +23,7 @@ from gpjepa.training.pipeline import (
     Session,
     joined,
     open_fabric,
+    run_decode,
     run_stage_a,
     run_stage_bc,
     seeded_encoder,
@@ -93,23 +94,28 @@ class Trainee:
         used = session or self.session
         target = self.prepared.moments.target
         stage, progress = run_stage_a(self.encoder, joined(tables), target, self.config, used)
-        self.encoder, self.teacher = stage.encoder, stage.teacher
+        self.encoder, self.teacher = stage.encoder, stage.embedder()
         return TrainingRecord.of(progress)
 
     def fit(self, session: Session | None) -> tuple[TrainingRecord, Bundle]:
-        """Run Stages B and C and calibrate on validation perturbations."""
+        """Run Stages B and C and calibrate on validation perturbations.
+
+        Without counts in their objective the decoder is fitted afterwards.
+        """
         used = session or self.session
         config = self.config
         stage, progress = run_stage_bc(self.prepared, self.encoder, self.teacher, config, used)
+        prepared, after = self.prepared, []
+        if not config.loss.nb:
+            after.append(run_decode(stage.model, prepared, config, used))
         model = stage.model.eval().requires_grad_(False)
-        prepared = self.prepared
         gated = gated_genes(prepared)
         calibration = calibrate(
             model, stage.validation, prepared.observed, prepared.vocabulary, gated
         )
-        teacher = stage.teacher.eval()
+        teacher = stage.embedder().eval()
         bundle = Bundle(config, self.panel, prepared.vocabulary, model, teacher, calibration)
-        return TrainingRecord.of(progress), bundle
+        return TrainingRecord.of(progress, *after), bundle
 
 
 def gated_genes(prepared: Prepared) -> np.ndarray:

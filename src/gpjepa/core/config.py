@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gpjepa.core.contradictions import contradiction
 from gpjepa.core.errors import ConfigError, nearest
 
 Positive = Annotated[int, Field(ge=1)]
@@ -53,7 +54,8 @@ class PerturbationConfig(Section):
 class PredictorConfig(Section):
     """The conditional transformer g_φ."""
 
-    form: Literal["decomposed", "free"] = "decomposed"
+    form: Literal["decomposed", "additive", "free"] = "decomposed"  # additive: no Δ₂
+    state: Literal["cell", "mean"] = "cell"  # mean: every cell starts from the mean control latent
     width: Positive = 32  # divisible by heads
     cell_tokens: Annotated[int, Field(ge=4)] = 4
     layers: Positive = 2
@@ -64,7 +66,7 @@ class PredictorConfig(Section):
 class HeadConfig(Section):
     """The generative head over the latent."""
 
-    kind: Literal["variational"] = "variational"
+    kind: Literal["variational", "deterministic"] = "variational"  # the latter needs loss.kl=0
     recognition: Literal["target", "predictive"] = "target"
     free_bits: Weight = 0.0  # nats per latent dimension that the KL is not pressed below
     kl_warmup: Share = 0.3  # share of the steps over which the KL weight rises from 0
@@ -80,9 +82,9 @@ class DecoderConfig(Section):
 class LossConfig(Section):
     """Weights of the terms; likelihood and KL are in nats per cell."""
 
-    predict: Weight = 1.0
+    predict: Weight = 1.0  # 0: nothing is compared with a teacher in fit, and there is none
     vicreg: Weight = 1.0
-    nb: Weight = 1.0
+    nb: Weight = 1.0  # 0: no count trains the model, the decoder is fitted to its latents after
     kl: Weight = 1.0
     predictor_nb: Weight = 0.1  # the likelihood of predictor samples, relative to `nb`
     population: Weight = 10.0  # pseudobulk term, nats per perturbation, relative to `nb`
@@ -93,7 +95,9 @@ class LossConfig(Section):
 class PretrainConfig(Section):
     """Stage A."""
 
-    epochs: Annotated[int, Field(ge=0)] = 30  # 0 leaves the encoder untrained
+    epochs: Annotated[int, Field(ge=0)] = 30  # 0 leaves the encoder at its start
+    objective: Literal["jepa", "reconstruction"] = "jepa"  # what held-out genes are predicted as
+    start: Literal["coexpression", "random"] = "coexpression"  # where the encoder begins
     min_steps: Annotated[int, Field(ge=0)] = 400  # small data get more epochs
     max_steps: Positive = 20000
     batch_size: Annotated[int, Field(ge=2)] = 256
@@ -127,7 +131,8 @@ class FitConfig(Section):
 class Config(Section):
     """All settings of a model.
 
-    Raises `ConfigError` for an unknown key or a value out of range.
+    Raises `ConfigError` for an unknown key, a value out of range or settings that contradict
+    each other.
     """
 
     data: DataConfig = DataConfig()
@@ -145,6 +150,8 @@ class Config(Section):
             super().__init__(**sections)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from error
+        if found := contradiction(self):
+            raise ConfigError(found)
 
     @classmethod
     def from_toml(cls, path: Path | str) -> Config:

@@ -12,9 +12,10 @@ from gpjepa.core.config import Config
 from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.genes import GeneScaling
+from gpjepa.model.mean_state import MeanState
 from gpjepa.model.perturbation import Condition, ConditionEncoder, ConditionSpec
 from gpjepa.model.predictor import Prediction, Predictor
-from gpjepa.model.variational import PredictiveHead, RecognitionHead
+from gpjepa.model.variational import DeterministicHead, PredictiveHead, RecognitionHead
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ def build_encoder(moments: GeneMoments, config: Config) -> CellEncoder:
     return CellEncoder(scaling, part.latent, part.hidden, part.layers)
 
 
+def build_head(config: Config) -> RecognitionHead | PredictiveHead | DeterministicHead:
+    """Build the latent head that the settings name."""
+    latent, hidden = config.encoder.latent, config.encoder.hidden
+    if config.head.kind == "deterministic":
+        return DeterministicHead()
+    if config.head.recognition == "predictive":
+        return PredictiveHead(latent, hidden)
+    return RecognitionHead(latent, hidden)
+
+
 class WorldModel(nn.Module):
     """Control cell and perturbation in, distribution over perturbed counts out."""
 
@@ -50,8 +61,8 @@ class WorldModel(nn.Module):
         self.predictor = Predictor(
             latent, part.width, part.cell_tokens, part.layers, part.heads, part.form
         )
-        head = RecognitionHead if config.head.recognition == "target" else PredictiveHead
-        self.head = head(latent, config.encoder.hidden)
+        self.start = MeanState(latent) if part.state == "mean" else None
+        self.head = build_head(config)
         self.decoder = CountDecoder(
             latent,
             moments.base_rate,
@@ -67,6 +78,8 @@ class WorldModel(nn.Module):
         hidden: Tensor | None = None,
     ) -> Prediction:
         """Predict the latent of encoded control cells under their conditions."""
+        if self.start is not None:
+            state = self.start(state)
         return self.predictor(state, condition, self.condition, hidden)
 
     def device(self) -> torch.device:

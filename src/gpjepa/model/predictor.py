@@ -98,7 +98,7 @@ class Predictor(nn.Module):
     """z_b + Σᵢ Δ₁(z_b, pᵢ) + Σᵢ<ⱼ Δ₂(z_b, {pᵢ, pⱼ}); the log-variance sees the whole set.
 
     The order of a set cannot matter: members carry no position. With `form="free"` the mean is
-    z_b + the first-order output of one run on the whole set.
+    z_b + the first-order output of one run on the whole set; with `form="additive"` Δ₂ is 0.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Predictor(nn.Module):
         cell_tokens: int,
         layers: int,
         heads: int,
-        form: Literal["decomposed", "free"] = "decomposed",
+        form: Literal["decomposed", "additive", "free"] = "decomposed",
     ) -> None:
         super().__init__()
         self.form = form
@@ -179,5 +179,6 @@ class _Runs:
         chosen.append(present[rest])
         cell, picked = torch.cat(cells), torch.cat(chosen)
         members = picked.sum(dim=1)
-        kinds = (members == 1, members == 2, members == size[cell])
+        pair = (members == 2) & (form != "additive")
+        kinds = (members == 1, pair, members == size[cell])
         return _Runs(cell, picked, *(kind.float().unsqueeze(1) for kind in kinds))

@@ -117,3 +117,17 @@ class PredictiveHead(nn.Module):
     def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
         """Draw from the predictor."""
         return Gaussian(prediction.mean, prediction.log_variance).sample(generator)
+
+
+class DeterministicHead(nn.Module):
+    """One latent per cell and condition: the predictor's mean, without spread or KL."""
+
+    def train_step(
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+    ) -> HeadOutput:
+        """Return the predicted mean; the target is not looked at."""
+        return HeadOutput(prediction.mean, torch.zeros_like(prediction.mean))
+
+    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+        """Return the predicted mean."""
+        return prediction.mean

@@ -17,6 +17,8 @@ from gpjepa.core.random import derive_seed
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
+from gpjepa.training.ablations.decode import StageDecode
+from gpjepa.training.ablations.reconstruction import StageReconstruction
 from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
 from gpjepa.training.measured_effects import ERROR_FLOOR
@@ -88,14 +90,16 @@ def joined(tables: list[CellTable]) -> CellTable:
 
 def run_stage_a(
     encoder: CellEncoder, cells: CellTable, target: float, config: Config, session: Session
-) -> tuple[StageA, Progress]:
+) -> tuple[StageA | StageReconstruction, Progress]:
     """Pretrain `encoder` in place on cells without labels."""
     part = config.pretrain
-    start_from_coexpression(encoder, cells, derive_seed(session.seed, "start") % 2**31)
+    if part.start == "coexpression":
+        start_from_coexpression(encoder, cells, derive_seed(session.seed, "start") % 2**31)
+    stage_of = StageA if part.objective == "jepa" else StageReconstruction
     blocks = coexpression_blocks(cells, target, derive_seed(session.seed, "blocks") % 2**31)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(session.seed, "pretrain"))
-        stage = StageA(encoder, cells, blocks, config, session.seed)
+        stage = stage_of(encoder, cells, blocks, config, session.seed)
     per_epoch = stage.batches.per_epoch
     steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps) * bool(part.epochs)
     plan = Plan(
@@ -159,3 +163,22 @@ def run_stage_bc(
         stage, plan, session.fabric, session.folder, session.resume, session.watch
     )
     return stage, progress
+
+
+def run_decode(model: WorldModel, prepared: Prepared, config: Config, session: Session) -> Progress:
+    """Fit the decoder of `model` in place to the latents of the training cells."""
+    part = config.fit
+    stage = StageDecode(model, prepared.training.table, part.batch_size, session.seed)
+    per_epoch = stage.batches.per_epoch
+    steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps)
+    plan = Plan(
+        steps=steps,
+        steps_per_epoch=per_epoch,
+        interval=max(1, steps // part.validations),
+        learning_rate=part.learning_rate,
+        weight_decay=part.weight_decay,
+        clip=part.clip,
+        seed=session.seed,
+        identity=session.identity,
+    )
+    return train_stage(stage, plan, session.fabric, session.folder, session.resume, session.watch)

@@ -79,6 +79,10 @@ class StageA(nn.Module):
         """Move the teacher."""
         move_teacher(self.teacher, self.encoder, momentum(step, steps, self.ema_start))
 
+    def embedder(self) -> CellEncoder:
+        """Return the encoder that embeds from now on: the teacher."""
+        return self.teacher
+
     def parameter_groups(self, rate: float) -> list[dict[str, object]]:
         """Return the parameters to train with their learning rate."""
         parts = (self.encoder, self.predictor)

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.data.pairing import from_description
+from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
@@ -78,9 +79,12 @@ class StageBC(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model
-        self.teacher = make_teacher(model.encoder if teacher is None else teacher)
         self.frozen = config.fit.encoder == "frozen"
+        followed = self.frozen or config.loss.predict > 0
+        first = model.encoder if teacher is None else teacher
+        self.teacher = make_teacher(first) if followed else None
         model.encoder.requires_grad_(not self.frozen)
+        model.decoder.requires_grad_(config.loss.nb > 0)
         self.register_buffer("effect", observed.effect)
         self.register_buffer("error", observed.error)
         self.target = observed.target
@@ -96,8 +100,6 @@ class StageBC(nn.Module):
         model, loss = self.model, self.config.loss
         state = model.encoder(batch.control, batch.control_library)
         seen = model.encoder(batch.counts, batch.library)
-        with torch.no_grad():
-            teacher = self.teacher(batch.counts, batch.library)
         order = self.pair(batch, state.detach(), seen.detach())
         state, library = state[order], batch.control_library[order]
         hidden = self._hidden(generator)
@@ -106,29 +108,45 @@ class StageBC(nn.Module):
         imagined = model.head.sample(prediction, generator)
         spread = vicreg(prediction.mean, seen)
         warm = min(1.0, (step + 1) / max(1.0, self.config.head.kl_warmup * steps))
-        reconstruction = model.decoder(drawn.latent, batch.library)
-        forecast = model.decoder(imagined, batch.library)
-        return Terms(
-            (
-                Term("predict", latent_prediction(prediction.mean, teacher), loss.predict),
-                Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
-                Term("nb", negative_log_likelihood(batch.counts, reconstruction), loss.nb),
-                Term(
-                    "predictor_nb",
-                    negative_log_likelihood(batch.counts, forecast),
-                    loss.nb * loss.predictor_nb,
-                ),
-                Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
-                Term(
-                    "population",
-                    self._population(batch, state, imagined, library),
-                    loss.nb * loss.population,
-                ),
-                *self._priors(prediction),
-                *spread_monitors("encoder", seen),
-                active_units(drawn.kl),
-            )
+        terms = (
+            *self._latent_prediction(batch, prediction),
+            Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
+            *self._counts(batch, drawn.latent, imagined, state, library),
+            Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
+            *self._priors(prediction),
         )
+        kept = tuple(term for term in terms if term.weight)
+        return Terms((*kept, *spread_monitors("encoder", seen), active_units(drawn.kl)))
+
+    def _latent_prediction(self, batch: PairBatch, prediction: Prediction) -> tuple[Term, ...]:
+        """Compare the predicted mean with the teacher's embedding of the target, if that counts."""
+        weight = self.config.loss.predict
+        if self.teacher is None or not weight:
+            return ()
+        with torch.no_grad():
+            target = self.teacher(batch.counts, batch.library)
+        return (Term("predict", latent_prediction(prediction.mean, target), weight),)
+
+    def _counts(
+        self,
+        batch: PairBatch,
+        drawn: Float[Tensor, "B D"],
+        imagined: Float[Tensor, "B D"],
+        state: Float[Tensor, "B D"],
+        library: Float[Tensor, " B"],
+    ) -> tuple[Term, ...]:
+        """Decode the recognised and the predicted latents to counts, if counts train the model."""
+        loss, decoder = self.config.loss, self.model.decoder
+        if not loss.nb:
+            return ()
+        terms = [Term("nb", _misfit(batch, decoder(drawn, batch.library)), loss.nb)]
+        if loss.predictor_nb:
+            value = _misfit(batch, decoder(imagined, batch.library))
+            terms.append(Term("predictor_nb", value, loss.nb * loss.predictor_nb))
+        if loss.population:
+            value = self._population(batch, state, imagined, library)
+            terms.append(Term("population", value, loss.nb * loss.population))
+        return tuple(terms)
 
     def _hidden(self, generator: Generator) -> Bool[Tensor, " M"]:
         """Draw the members whose own embedding is hidden in this step."""
@@ -166,9 +184,13 @@ class StageBC(nn.Module):
 
     def after_step(self, step: int, steps: int) -> None:
         """Move the teacher while the encoder learns."""
-        if not self.frozen:
+        if self.teacher is not None and not self.frozen:
             share = momentum(step, steps, self.config.fit.ema_start)
             move_teacher(self.teacher, self.model.encoder, share)
+
+    def embedder(self) -> CellEncoder:
+        """Return the encoder that embeds from now on: the teacher, else a copy of the encoder."""
+        return make_teacher(self.model.encoder) if self.teacher is None else self.teacher
 
     def parameter_groups(self, rate: float) -> list[dict[str, object]]:
         """Return the parameters to train; the encoder learns at a tenth of the rate."""
@@ -181,8 +203,16 @@ class StageBC(nn.Module):
         return groups
 
     def validate(self, device: torch.device) -> dict[str, float]:
-        """Return the validation numbers; without measurable ones there is no score."""
-        return self.validation(self.model, device)
+        """Return the validation numbers; without measurable ones there is no score.
+
+        Without counts in the objective the decoder is untrained, and there are none.
+        """
+        return {} if not self.config.loss.nb else self.validation(self.model, device)
+
+
+def _misfit(batch: PairBatch, distribution: CountDistribution) -> Float[Tensor, ""]:
+    """Return the negative log-likelihood of the target cells, nats per cell."""
+    return negative_log_likelihood(batch.counts, distribution)
 
 
 def pairing_of(name: str) -> Callable[[PairBatch, Tensor, Tensor], Tensor]:
