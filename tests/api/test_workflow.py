@@ -79,6 +79,13 @@ def test_predicting_writes_counts_and_says_what_to_make_of_them(run, options, tm
     assert set(told) == {"A", "C+D"}
 
 
+def test_predictions_for_cell_eval_hold_the_control_cells_too(run, options, tmp_path) -> None:
+    predict_file(run, ["A"], 30, tmp_path / "p.h5ad", "cell-eval", options)
+    labels = anndata.read_h5ad(tmp_path / "p.h5ad").obs["target"].value_counts()
+    assert labels["A"] == 30
+    assert labels["non-targeting"] == len(GPJEPA.load(run, "cpu").controls)
+
+
 def test_a_prediction_that_is_refused_writes_nothing(run, options, tmp_path) -> None:
     out = tmp_path / "p.h5ad"
     with pytest.raises(VocabularyError):

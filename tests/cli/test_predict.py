@@ -22,6 +22,13 @@ def test_every_label_reaches_the_workflow_in_order(command: Any, replace: Any) -
     assert (call["out"], call["format"]) == (Path("p.h5ad"), "anndata")
 
 
+def test_the_form_for_cell_eval_reaches_the_workflow(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {"cells": 20, "perturbations": [TOLD]})
+    done = command("predict", "run", "-p", "A", "--out", "p.h5ad", "--format", "cell-eval")
+    assert done.code == 0, done.err
+    assert calls[0]["format"] == "cell-eval"
+
+
 def test_an_unknown_perturbation_exits_with_4_and_keeps_the_suggestion(
     command: Any, replace: Any
 ) -> None:
@@ -39,7 +46,6 @@ def test_an_unknown_perturbation_exits_with_4_and_keeps_the_suggestion(
         ["run", "-p", "A"],
         ["run", "-p", "A", "--out", "p.h5ad", "--cells", "0"],
         ["run", "-p", "A", "--out", "p.h5ad", "--format", "loom"],
-        ["run", "-p", "A", "--out", "p.h5ad", "--format", "cell-eval"],
     ],
 )
 def test_a_call_that_makes_no_sense_is_a_usage_error(

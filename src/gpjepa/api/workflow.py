@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpjepa.api.cell_eval import with_controls
 from gpjepa.api.evaluate_run import evaluate_run
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
 from gpjepa.api.run import read_data_record, read_split
 from gpjepa.api.train_run import pretrain_run, train_run
-from gpjepa.core.errors import ConfigError
+from gpjepa.core.errors import ConfigError, unknown
 from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
 from gpjepa.data.anndata_io import open_anndata, write_anndata
 from gpjepa.data.audit import audit
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 NOT_RECORDED = "not recorded"
+FORMATS = ("anndata", "cell-eval")
 
 
 def check_file(
@@ -101,16 +103,16 @@ def predict_file(
     format: str,
     options: RunOptions,
 ) -> dict[str, Any]:
-    """Sample populations of raw counts into an h5ad file."""
+    """Sample populations of raw counts into an h5ad file, with controls for cell-eval."""
     refuse_existing(out, options.force)
     options.apply_threads()
-    if format not in ("anndata",):
-        raise ConfigError(
-            f"format {format!r} is not known; expected 'anndata'; leave the option out"
-        )
+    if format not in FORMATS:
+        raise ConfigError(unknown("format", format, FORMATS, "leave it out for 'anndata'"))
     model = GPJEPA.load(run, options.device)
     predicted = model.predict(list(labels), cells, seed=options.seed)
     effects = model.effects(list(labels), seed=options.seed)
+    if format == "cell-eval":
+        predicted = with_controls(predicted, model.controls, model.bundle.panel.names)
     write_atomic(out, predicted.write_h5ad)
     told = effects.drop_duplicates("perturbation")[["perturbation", "novelty", "verdict"]]
     return {

@@ -23,7 +23,8 @@ def predict(
     common: Common,
     cells: Annotated[int, typer.Option(min=1, help="Cells per perturbation.")] = 400,
     format: Annotated[
-        Literal["anndata"], typer.Option(help="anndata: raw counts in an h5ad file.")
+        Literal["anndata", "cell-eval"],
+        typer.Option(help="h5ad of raw counts; cell-eval: with controls, as cell-eval2 reads it."),
     ] = "anndata",
 ) -> None:
     """Sample cells as they would be after perturbations."""
