@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gpjepa.data.simulator import simulate as simulate
     from gpjepa.evaluation.evaluator import evaluate as evaluate
     from gpjepa.evaluation.report import EvaluationReport as EvaluationReport
+    from gpjepa.evaluation.split_baselines import baselines as baselines
 
 __all__ = [
     "GPJEPA",
@@ -40,6 +41,7 @@ __all__ = [
     "PerturbSeq",
     "SimulationConfig",
     "VocabularyError",
+    "baselines",
     "datasets",
     "evaluate",
     "read",
@@ -60,6 +62,8 @@ def _home(name: str) -> str | None:
             return "gpjepa.data.simulator"
         case "EvaluationReport":
             return "gpjepa.evaluation.report"
+        case "baselines":
+            return "gpjepa.evaluation.split_baselines"
         case "evaluate":
             return "gpjepa.evaluation.evaluator"
         case _:

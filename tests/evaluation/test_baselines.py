@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from gpjepa.core.errors import VocabularyError
+from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.evaluation.baselines import (
     NAMES,
@@ -14,7 +14,7 @@ from gpjepa.evaluation.baselines import (
     fit_effect_baselines,
 )
 from gpjepa.evaluation.effect_table import EffectTable
-from gpjepa.evaluation.pseudobulk import median_library, pseudobulk
+from gpjepa.evaluation.pseudobulk import median_library, pseudobulk, standard_error
 
 GENES = [f"G{index}" for index in range(12)]
 FACTORS = {"G0": 2.0, "G1": 0.5, "G2": 3.0}
@@ -90,16 +90,60 @@ def test_sampling_where_a_baseline_does_not_apply_is_refused():
         baselines["additive"].sample("G0+G11", 5, np.random.default_rng(0))
 
 
-def test_sampled_anndata_can_be_read_as_perturbation_data_and_repeats_with_the_seed():
+def test_predicted_cells_are_counts_on_the_same_genes_and_repeat_with_the_seed():
     _, _, baselines = fitted()
     first, again, other = (
         baselines["strong"].predict(["G0+G2", "G1"], 30, seed) for seed in (0, 0, 1)
     )
     assert (first.X != again.X).nnz == 0
     assert (first.X != other.X).nnz > 0
-    assert list(first.obs["perturbation"].value_counts()) == [30, 30]
+    assert (first.X.format, first.X.dtype, first.X.min() >= 0) == ("csr", np.int32, True)
+    assert first.obs["perturbation"].astype(str).tolist() == ["G0+G2"] * 30 + ["G1"] * 30
     assert list(first.var_names) == GENES
+    assert first.obs_names.is_unique
     assert np.all(first.obs["total_counts"] >= np.asarray(first.X.sum(axis=1)).ravel())
+
+
+def test_each_predicted_cell_names_the_control_cell_whose_library_it_has():
+    data, _, baselines = fitted()
+    found = baselines["additive"].predict("G0+G2", 50)
+    library = dict(zip(data.cells[data.is_control], data.library[data.is_control], strict=True))
+    assert np.allclose(found.obs["total_counts"], [library[c] for c in found.obs["control_cell"]])
+    assert found.obs["control_cell"].is_unique  # each once before any is used again
+
+
+def test_labels_are_understood_as_the_model_understands_them():
+    _, _, baselines = fitted()
+    additive = baselines["additive"]
+    expected = additive.predict("G0+G2", 10)
+    for text in ("G2+G0", "ctrl+G0+G2", "G0;G2"):
+        assert (additive.predict(text, 10).X != expected.X).nnz == 0
+    assert additive.predict(["G0+G2", "G2+G0"], 10).n_obs == 10
+    with pytest.raises(VocabularyError, match="no perturbation was named"):
+        additive.predict([], 10)
+    with pytest.raises(ConfigError, match="cells is 0; expected 1 or more"):
+        additive.predict("G0", 0)
+
+
+def test_the_control_has_no_effect_under_any_baseline():
+    data, _, baselines = fitted()
+    counts = dict(zip(data.cells, data.counts.toarray(), strict=True))
+    for baseline in baselines.values():
+        assert not baseline.effects(["control"]).any()
+        found = baseline.predict("control", 20)
+        assert np.array_equal(found.X.toarray(), [counts[c] for c in found.obs["control_cell"]])
+
+
+def test_the_mean_of_predicted_cells_is_the_predicted_effect_within_monte_carlo_error():
+    data, target, baselines = fitted()
+    base = pseudobulk(data.counts[data.is_control], data.library[data.is_control], target)
+    for name in NAMES:
+        effect = baselines[name].effects(["G0+G2"])[0]
+        cells = baselines[name].predict("G0+G2", 4000)
+        counts, library = cells.X.tocsr(), cells.obs["total_counts"].to_numpy()
+        found = pseudobulk(counts, library, target) - base
+        error = standard_error(counts, library, target)
+        assert np.all(np.abs(found - effect) < 4.5 * error), name
 
 
 def test_controls_alone_leave_no_change_only():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from gpjepa.evaluation.pseudobulk import pseudobulk
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 POISSON = 1e6  # NB size beyond which counts are as good as Poisson
 
@@ -22,15 +27,24 @@ class ControlCells:
     size: np.ndarray  # float64 [G], NB size θ (variance μ + μ²/θ)
     target: float
     has_rest: bool  # whether the library counts more than the genes of `counts`
+    names: np.ndarray | None = None  # object str [N]
+    levels: Mapping[str, np.ndarray] = field(default_factory=dict)  # covariate -> str [N]
 
     @classmethod
     def fit(
-        cls, counts: sparse.csr_matrix, library: np.ndarray, target: float, has_rest: bool
+        cls,
+        counts: sparse.csr_matrix,
+        library: np.ndarray,
+        target: float,
+        has_rest: bool,
+        names: np.ndarray | None = None,
+        levels: Mapping[str, np.ndarray] | None = None,
     ) -> ControlCells:
         """Estimate rates and dispersions of control cells."""
         library = np.asarray(library, dtype=np.float64)
         rate = np.expm1(pseudobulk(counts, library, target)) / target
-        return cls(counts, library, rate, nb_size(counts, library, rate), target, has_rest)
+        size = nb_size(counts, library, rate)
+        return cls(counts, library, rate, size, target, has_rest, names, levels or {})
 
 
 def nb_size(counts: sparse.csr_matrix, library: np.ndarray, rate: np.ndarray) -> np.ndarray:
@@ -57,7 +71,15 @@ def resample(cells: int, available: int, rng: np.random.Generator) -> np.ndarray
 def change_counts(
     control: ControlCells, effect: np.ndarray, cells: int, rng: np.random.Generator
 ) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Return counts [cells, G] and libraries with the effect applied to resampled control cells.
+    """Return counts [cells, G] and libraries with the effect applied to resampled control cells."""
+    chosen = resample(cells, control.counts.shape[0], rng)
+    return change_chosen(control, effect, chosen, rng)
+
+
+def change_chosen(
+    control: ControlCells, effect: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Return counts [cells, G] and libraries of the `chosen` control cells under an effect.
 
     `effect` is in log1p pseudobulk units. A gene whose mean falls is thinned binomially, one
     whose mean rises by a factor r gets NB counts of size θ (r − 1)/(r + 1) added, which gives
@@ -66,7 +88,6 @@ def change_counts(
     """
     base = np.log1p(control.target * control.rate)
     rate = np.expm1(np.maximum(base + effect, 0.0)) / control.target
-    chosen = resample(cells, control.counts.shape[0], rng)
     counts = control.counts[chosen].toarray().astype(np.int64)
     library = control.library[chosen]
     falls = np.flatnonzero(rate < control.rate)
@@ -91,3 +112,27 @@ def top_up(
     mean = library[:, None] * (after - before)
     spread = rng.gamma(np.broadcast_to(size, mean.shape)) / size
     return rng.poisson(mean * spread)
+
+
+def sampled_cells(
+    control: ControlCells,
+    labels: np.ndarray,
+    chosen: np.ndarray,
+    counts: sparse.spmatrix,
+    library: np.ndarray,
+    genes: Sequence[str],
+) -> AnnData:
+    """Return sampled cells with the control cell that each came from, and its covariates."""
+    import pandas
+    from anndata import AnnData
+
+    obs = pandas.DataFrame(
+        {"perturbation": pandas.Categorical(labels.astype(str)), "total_counts": library},
+        index=[f"predicted-{row}" for row in range(len(labels))],
+    )
+    if control.names is not None:
+        obs["control_cell"] = control.names[chosen].astype(str)
+    for name, values in control.levels.items():
+        obs[name] = pandas.Categorical(values[chosen].astype(str))
+    var = pandas.DataFrame(index=list(genes))
+    return AnnData(X=sparse.csr_matrix(counts, dtype=np.int32), obs=obs, var=var)
