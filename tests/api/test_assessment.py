@@ -10,6 +10,7 @@ from gpjepa.api.model import GPJEPA
 from gpjepa.api.run import read_split
 from gpjepa.core.errors import DataError
 from gpjepa.data.labels import CONTROL
+from gpjepa.data.perturbseq import read
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,15 @@ def test_nothing_that_can_be_predicted_is_refused(loaded, screen, run) -> None:
     lone = replace(read_split(run), test=("E",))
     with pytest.raises(DataError, match="none of 1 held-out perturbations can be predicted"):
         assess(loaded, screen, lone, 0)
+
+
+def test_a_context_left_out_is_compared_with_what_the_others_measured(tiny) -> None:
+    data = read(tiny.make_cells(cell_types=2, control=120), announce=False)
+    split = data.split("unseen-context", context_column="cell_type", seed=0)
+    model = GPJEPA(data, tiny.make_config(), split, device="cpu")
+    model.fit()
+    table = assess(model, data, split, 0).report.table
+    rows = table[(table["metric"] == "l2") & (table["perturbation"] == "all")]
+    values = rows.set_index("model")["value"]
+    assert {"no change", "training mean", "mean elsewhere"} <= set(values.index)
+    assert values["mean elsewhere"] < values["no change"]

@@ -13,9 +13,11 @@ from gpjepa.core.errors import DataError
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.partition import Split, SplitCells
 from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.evaluation.baselines import Baseline
 from gpjepa.evaluation.evaluator import EvaluationReport, evaluate
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.pseudobulk import median_library
+from gpjepa.evaluation.split_baselines import baselines
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -77,6 +79,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
         observed,
         train=train.to_anndata(),
         effects=effects,
+        baselines=_baselines(panel, split, seed),
         seed=seed,
         features=_features(model, panel),
     )
@@ -106,6 +109,11 @@ def _controls(
         return train, truth
     here = data.covariate(split.context_column) == split.held_out_context
     return train[here[train]], truth[here[truth]]
+
+
+def _baselines(panel: PerturbSeq, split: Split, seed: int) -> bool | tuple[Baseline, ...]:
+    """Return the baselines of a context left out, which its own cells could not fit; else True."""
+    return True if split.held_out_context is None else baselines(panel, split, seed)
 
 
 def _predicted(model: GPJEPA, labels: tuple[str, ...], start: PerturbSeq, seed: int) -> AnnData:

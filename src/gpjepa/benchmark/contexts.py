@@ -131,9 +131,10 @@ def score_context(
     split = context_split(data, column, level, seed)
     assessed = train_and_assess(data, split, config, seed, device)
     groups = dict.fromkeys(split.test, group)
-    tables = [assessed.report.table]
-    for rule in fit_elsewhere(assessed.panel, split, assessed.target):
-        tables.append(_evaluated(rule, assessed, level, seed))
+    rules = fit_elsewhere(assessed.panel, split, assessed.target)
+    table = assessed.report.table  # what it says of these rules has no validation cells
+    tables = [table[~table["model"].isin([rule.name for rule in rules])]]
+    tables += [_evaluated(rule, assessed, level, seed) for rule in rules]
     return group_scores(
         pandas.concat(tables, ignore_index=True), assessed.report.name, groups
     ).assign(group=lambda rows: rows["group"].where(rows["group"] == group, f"{group}, cells"))

@@ -47,8 +47,7 @@ def train_and_assess(
 ) -> Assessment:
     """Run Stages A, B and C and evaluate what the split held out."""
     model = GPJEPA(data, config, split, seed=seed, device=device)
-    if config.pretrain.epochs:
-        model.pretrain()
+    model.pretrain()
     model.fit()
     return assess(model, data, split, seed)
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas
 
 from gpjepa.data.anndata_io import open_anndata
-from gpjepa.evaluation.baselines import fit_baselines
+from gpjepa.evaluation.baselines import Baseline
+from gpjepa.evaluation.baselines_beside import baselines_beside
 from gpjepa.evaluation.bounds import Bounds, make_bounds
 from gpjepa.evaluation.contenders import cell_numbers
 from gpjepa.evaluation.effect_scores import DIFFERENTIAL, EFFECT_METRICS, list_size
@@ -47,7 +48,7 @@ def evaluate(
     *,
     train: AnnData | Path | str | None = None,
     effects: pandas.DataFrame | None = None,
-    baselines: bool = True,
+    baselines: bool | Sequence[Baseline] = True,
     seed: int = 0,
     target: float | None = None,
     name: str = "gpjepa",
@@ -62,23 +63,23 @@ def evaluate(
     is split in two, the training mean and the fitted baselines are left out, and the perturbed
     reference is the mean of the observed perturbations. `effects` (perturbation, gene, effect,
     low, high in log1p pseudobulk units at `target`; level, verdict) adds the scores of error
-    bars and verdicts. `target` is the library of pseudobulks, None for the control's median.
-    `features` embed the perturbed genes for the linear baseline; None takes their own rows among
-    the training states. A NaN in a prediction gives its perturbation the worst values. `metrics`
-    names those to compute, None for all; predictions of means (`values` "mean counts" or "log1p")
-    are scored on named metrics only.
+    bars and verdicts. `baselines` are fitted on `train`, or as `gpjepa.baselines` returns them;
+    False leaves those of the floor. `target` is the library of pseudobulks, None for the
+    control's median. `features` embed the perturbed genes for the linear baseline; None takes
+    their own rows among the training states. A NaN in a prediction gives its perturbation the
+    worst values. `metrics` names those to compute, None for all; predictions of means (`values`
+    "mean counts" or "log1p") are scored on named metrics only.
 
     Raises:
         DataError: a side is not what it should be, or genes or perturbations differ.
         ConfigError: a metric is not known or cannot be computed from means.
     """
-    request = Request(name, seed, baselines, choose_metrics(metrics, values))
+    request = Request(name, seed, bool(baselines), choose_metrics(metrics, values))
     left, right = open_anndata(predicted), open_anndata(observed)
     known = None if train is None else open_anndata(train)
     pair = make_pair(left, right, known, seed=seed, target=target, values=values)
     measured = measure(pair, cell_numbers(pair), seed, request.wants(GENERATIVE_METRICS))
-    fitted = fit_baselines(pair.train, target=pair.target, seed=seed, features=features)
-    fitted = tuple(each for each in fitted if baselines or each.name in FLOORS)
+    fitted = baselines_beside(baselines, pair, FLOORS, seed, features)
     scored = score_all(pair, measured, fitted, request)
     frames = [*_counted_axes(pair, measured, scored, request)]
     notes = [f"{each.name}: {note}" for each in fitted for note in each.notes]
