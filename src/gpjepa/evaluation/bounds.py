@@ -112,18 +112,25 @@ def make_bounds(
 ) -> Bounds:
     """Combine floors, arrays [M, P], and replicate scores [R, M, P].
 
-    The floor is the better of the given ones, per metric and perturbation.
+    The floor is the one of the given floors that is better on average, per metric: the better one
+    of each perturbation would be chosen by looking at the truth, and no predictor could reach it.
     """
     floor = np.array(floors[0], dtype=np.float64)
     worst = np.full(floor.shape, np.nan)
     for row, metric in enumerate(metrics):
-        for other in floors[1:]:
-            floor[row] = metric.better(floor[row], other[row])
+        floor[row] = _better_on_average(metric, [each[row] for each in floors])
         scores = replicate[:, row]
         losses = np.where(np.isnan(scores), np.nan, metric.loss(scores))
         worst[row] = _quantile(losses, 1.0 - TAIL)
     low, high = _quantile(replicate, TAIL), _quantile(replicate, 1.0 - TAIL)
     return Bounds(floor, mean_known(replicate), low, high, worst)
+
+
+def _better_on_average(metric: Metric, floors: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the floor [P] with the smallest mean loss over what all of them define."""
+    known = ~np.isnan(np.stack(floors)).any(0)
+    losses = [float(metric.loss(floor[known]).mean()) if known.any() else 0.0 for floor in floors]
+    return floors[int(np.argmin(losses))]
 
 
 def mean_known(values: np.ndarray) -> np.ndarray:

@@ -48,28 +48,38 @@ def score_all(
 ) -> dict[str, Scored]:
     """Score the model and the fitted baselines, those that only make the floor as needed."""
     numbers, name = cell_numbers(pair), request.name
+    few = np.maximum(numbers // 2, 1)  # as many cells as a half of the truth has
     like = request.wants(GENERATIVE_METRICS)
     model = model_contender(pair, name, numbers, request.seed)
-    scored = {name: score(model, pair, measured, request.seed, like and pair.counted)}
+    scored = {name: score(model, pair, measured, few, request.seed, like and pair.counted)}
     for contender in baseline_contenders(pair, fitted, numbers, request.seed):
         needed = like and (request.baselines or contender.name == FLOORS[0])
-        scored[contender.name] = score(contender, pair, measured, request.seed, needed)
+        scored[contender.name] = score(contender, pair, measured, few, request.seed, needed)
     scored[name] = worst_where_spoiled(scored[name], scored[FLOORS[0]], pair)
     return scored
 
 
 def score(
-    contender: Contender, pair: EvaluationPair, measured: Measured, seed: int, like: bool
+    contender: Contender,
+    pair: EvaluationPair,
+    measured: Measured,
+    few: np.ndarray,
+    seed: int,
+    like: bool,
 ) -> Scored:
-    """Score a contender; `like` off leaves out how like the observed its populations are."""
+    """Score a contender; `like` off leaves out how like the observed its populations are.
+
+    Genes are tested in at most `few` [P] cells where half of the truth is compared with, because
+    a test finds more genes in more cells.
+    """
     control, counted = contender.control_cells, contender.counted
     calls = significant_genes(contender.populations, control) if counted else None
-    few = significant_genes(_halved(contender, seed), control) if counted else None
+    fewer = significant_genes(_fewer(contender, few, seed), control) if counted else None
     effects = score_effects(contender.state, contender.control, calls, measured.truth)
     on_halves = mean_known(
         np.stack(
             [
-                score_on_half(contender.state, contender.control, few, half)
+                score_on_half(contender.state, contender.control, fewer, half)
                 for half in measured.held_back[:COMPARED_HALVES]
             ]
         )
@@ -81,12 +91,11 @@ def score(
     return Scored(contender.name, contender.applies, effects, on_halves, cells)
 
 
-def _halved(contender: Contender, seed: int) -> list[Population | None]:
-    """Return half of each population, because a test finds more genes in more cells."""
-    rng = numpy_stream(seed, "halved populations", contender.name)
+def _fewer(contender: Contender, most: np.ndarray, seed: int) -> list[Population | None]:
+    rng = numpy_stream(seed, "fewer cells", contender.name)
     return [
-        None if cells is None else subsample(cells, max(cells.n_cells // 2, 1), rng)
-        for cells in contender.populations
+        None if cells is None else subsample(cells, int(number), rng)
+        for cells, number in zip(contender.populations, most, strict=True)
     ]
 
 
