@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from gpjepa.benchmark import cell_types
+from gpjepa.benchmark.scores import COLUMNS
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
+from gpjepa.data.perturbseq import read
 
 TYPES = np.repeat(np.array(["B", "NK", "T"]), 100)
 
@@ -28,29 +30,34 @@ def test_folds_are_those_of_the_seed() -> None:
     assert len({cell_types.accuracy(space, TYPES, seed) for seed in range(4)}) > 1
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offer every fourth blood cell, and the genes that are counted most."""
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_space_is_scored_in_each_condition(config: Config) -> None:
     adata = datasets.load("kang-pbmc")[::4].copy()
     total = np.asarray(adata.X.sum(axis=0)).ravel()
     adata = adata[:, np.sort(np.argsort(-total)[:400])].copy()
-    monkeypatch.setattr(datasets, "load", lambda name: adata)
-
-
-@pytest.mark.usefixtures("few")
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_embedding_and_pca_are_scored_in_each_condition(config: Config) -> None:
-    found = cell_types.neighbour_accuracy(config, 0, "cpu")
-    assert list(found.columns) == ["group", "metric", "model", "value", "ceiling"]
+    found = cell_types.score_cell_types(adata, read(adata, announce=False), config, 0, "cpu")
+    assert list(found.columns) == list(COLUMNS)
     scores = found[found.metric == "knn_accuracy"].set_index(["group", "model"])["value"]
     assert set(scores.index) == {
-        (group, model)
+        (f"types, {group}", model)
         for group in ("control", "stimulated")
-        for model in ("gpjepa", "one step", "PCA (50)")
+        for model in ("gpjepa", "one step", "PCA (50)", "2000 variable genes")
     }
     assert scores.between(0.2, 1.0).all()
     assert (scores.xs("PCA (50)", level="model") > 0.6).all()
-    alone = found[found.group == "all"].set_index("metric")
-    assert set(alone.index) == {"least_std", "effective_rank"}
+    best, fixed = (
+        found[found.metric == name].set_index(["group", "model"])["value"]
+        for name in ("avg_bio", "avg_bio_fixed")
+    )
+    assert best.between(0, 1).all()
+    assert len(fixed) == len(best) == len(scores)
+    alone = found[found.group == "collapse"].set_index("metric")
+    assert set(alone.index) == {"least_std", "rank"}
     assert alone.value["least_std"] > 0
-    assert 1.0 <= alone.value["effective_rank"] <= config.encoder.latent
+    assert 1.0 <= alone.value["rank"] <= config.encoder.latent
+
+
+def test_cells_without_types_are_refused(tiny, config: Config) -> None:
+    adata = tiny.make_cells()
+    with pytest.raises(RuntimeError, match="without types"):
+        cell_types.score_cell_types(adata, read(adata, announce=False), config, 0, "cpu")

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pandas
 import pytest
@@ -30,11 +26,14 @@ SLOPES = [
 ]
 
 
+def report_table(rows: list[tuple]) -> pandas.DataFrame:
+    names = ["metric", "perturbation", "model", "value", "ceiling"]
+    return pandas.DataFrame(rows, columns=names).assign(floor=0.0, n=10)
+
+
 @pytest.fixture(scope="module")
 def scores() -> pandas.DataFrame:
-    names = ["metric", "perturbation", "model", "value", "ceiling"]
-    report = SimpleNamespace(table=pandas.DataFrame(SLOPES, columns=names), name="gpjepa")
-    return held_out.group_scores(SimpleNamespace(report=report), GROUPS)
+    return held_out.group_scores(report_table(SLOPES), "gpjepa", GROUPS)
 
 
 def rows(scores: pandas.DataFrame, group: str) -> dict[tuple[str, str], float]:
@@ -61,15 +60,6 @@ def test_populations_are_averaged_over_all_that_respond_and_differences_left_out
     assert set(scores.group) == {"doubles", "unseen singles", "responding"}
 
 
-@pytest.fixture(scope="module")
-def tiny():
-    path = Path(__file__).resolve().parent.parent / "training" / "tiny.py"
-    spec = importlib.util.spec_from_file_location("tiny", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_what_the_split_held_out_is_assessed_with_or_without_pretraining(
     tiny, monkeypatch, epochs: int
@@ -87,9 +77,57 @@ def test_what_the_split_held_out_is_assessed_with_or_without_pretraining(
     split = tiny.make_split(data)
     config = tiny.make_config(pretrain={"epochs": epochs})
     found = held_out.train_and_assess(data, split, config, 0, "cpu")
-    assert stages == (["pretrain", "fit"] if epochs else ["fit"])
+    assert stages == ["pretrain", "fit"]  # without epochs it is where Stage A starts
     assert found.labels == ("C+D",)
-    table = held_out.group_scores(found, {"C+D": "doubles"})
+    table = held_out.group_scores(found.report.table, found.report.name, {"C+D": "doubles"})
     own = table[(table.group == "doubles") & (table.model == found.report.name)]
-    assert set(own.metric) == set(held_out.EFFECT)
+    ranks = {"discrimination", "centroid_accuracy"}  # undefined for one perturbation
+    shares = {f"l2_over_{name.replace(' ', '_')}" for name in held_out.REFERENCES}
+    assert set(own.metric) == (set(held_out.EFFECT) - ranks) | shares
     assert "additive" in set(table[table.group == "doubles"].model)
+
+
+def distances(group: dict[str, dict[str, float]]) -> pandas.DataFrame:
+    rows = [
+        ("l2", label, model, value, 0.5)
+        for label, scores in group.items()
+        for model, value in scores.items()
+    ]
+    return report_table(rows)
+
+
+def test_distances_are_shares_of_a_reference_before_they_are_averaged() -> None:
+    table = distances(
+        {
+            "A+B": {"gpjepa": 1.0, "no change": 2.0, "additive": 4.0},
+            "C+D": {"gpjepa": 3.0, "no change": 2.0, "additive": 4.0},
+        }
+    )
+    found = held_out.group_scores(table, "gpjepa", GROUPS).set_index(["metric", "model"])
+    assert found.value["l2_over_no_change", "gpjepa"] == pytest.approx((0.5 + 1.5) / 2)
+    assert found.value["l2_over_additive", "gpjepa"] == pytest.approx((0.25 + 0.75) / 2)
+    assert found.ceiling["l2_over_additive", "gpjepa"] == pytest.approx(0.125)
+    assert "l2_over_training_mean" not in found.index.get_level_values("metric")
+
+
+def test_the_linear_baseline_is_its_intercept_for_the_odd_gene_without_embedding() -> None:
+    named = {
+        label: {"gpjepa": 1.0, "training mean": 5.0, "linear": value}
+        for label, value in (("A+B", 2.0), ("C+D", 3.0), ("E+F", np.nan))
+    }
+    groups = dict.fromkeys(named, "doubles")
+    found = held_out.group_scores(distances(named), "gpjepa", groups)
+    shown = found[found.metric == "l2"].set_index("model").value
+    assert shown["linear"] == pytest.approx((2 + 3 + 5) / 3)
+    named["C+D"]["linear"] = np.nan
+    found = held_out.group_scores(distances(named), "gpjepa", groups)
+    assert "linear" not in set(found.model)
+
+
+def test_listed_labels_are_held_out_and_some_of_the_others_validate(tiny) -> None:
+    data = read(tiny.make_cells(), announce=False)
+    split = held_out.listed_split(data, ["A+B", "C"], 3)
+    assert set(split.test) == {"A+B", "C"}
+    assert split.validation
+    assert {*split.train, *split.validation, *split.test} == set(data.perturbations)
+    assert split == held_out.listed_split(data, ["A+B", "C"], 3)

@@ -1,53 +1,86 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gpjepa.core.errors import ConfigError
 
-WHERE = "gpjepa.benchmark.run.run_benchmark"
+WHERE = "gpjepa.benchmark.run.run_benchmarks"
 ROW = {
     "group": "doubles",
-    "metric": "slope",
+    "metric": "l2_over_additive",
     "model": "gpjepa",
     "mean": 0.51234567,
     "sd": 0.01,
+    "floor": None,
     "ceiling": None,
+    "n": 5,
     "seeds": 2,
+    "values": {"0": 0.5, "1": 0.52},
 }
-FOUND = {"benchmark": "norman-k562", "title": "doubles", "seeds": 2, "seconds": 9.5, "table": [ROW]}
+DOCUMENT = {
+    "benchmark": "norman-effects",
+    "title": "doubles",
+    "simulated": False,
+    "seeds": 2,
+    "seconds": 9.5,
+    "jobs": [{"part": "p", "seed": seed, "seconds": 4.7, "cached": not seed} for seed in (0, 1)],
+    "table": [ROW],
+}
+FOUND = {"benchmarks": [DOCUMENT], "seeds": 2, "workers": 1, "seconds": 5.0}
 
 
-def test_name_seeds_settings_and_device_reach_the_benchmark(command: Any, replace: Any) -> None:
+def test_name_seeds_settings_workers_and_device_reach_the_benchmark(
+    command: Any, replace: Any
+) -> None:
     calls = replace(WHERE, FOUND)
-    done = command(
-        "benchmark", "norman-k562", "--seeds", 2, "--set", "fit.epochs=3", "--device", "cpu"
-    )
+    more = ("--set", "fit.epochs=3", "--device", "cpu", "--workers", 2, "--no-cache")
+    done = command("benchmark", "norman-effects", "--seeds", 2, *more)
     assert done.code == 0, done.err
     (call,) = calls
-    assert (call["name"], call["seeds"], call["device"]) == ("norman-k562", 2, "cpu")
-    assert call["config"].fit.epochs == 3
+    assert (call["names"], call["seeds"], call["device"]) == (["norman-effects"], 2, "cpu")
+    assert (call["config"].fit.epochs, call["workers"], call["cache"]) == (3, 2, None)
 
 
-def test_scores_are_a_table_below_the_title(command: Any, replace: Any) -> None:
+def test_scores_are_a_table_below_title_time_and_what_was_cached(
+    command: Any, replace: Any
+) -> None:
     replace(WHERE, FOUND)
-    first, head, row = command("benchmark", "norman-k562", "--seeds", 2).out.splitlines()
-    assert first == "norman-k562: doubles; 2 seeds, 9.5 s"
-    assert head.split() == list(ROW)
-    assert row.split() == ["doubles", "slope", "gpjepa", "0.5123", "0.01", "-", "2"]
+    first, head, row = command("benchmark", "norman-effects", "--seeds", 2).out.splitlines()
+    assert first == ("norman-effects: doubles; 2 seeds, 9.5 s of computing, 1 of 2 results cached")
+    assert head.split() == ["group", "score", "gpjepa", "floor", "ceiling", "n"]
+    assert row.split() == ["doubles", "l2_over_additive", "0.512", "±", "0.010", "-", "-", "5"]
 
 
 def test_json_holds_the_whole_document(command: Any, replace: Any) -> None:
     replace(WHERE, FOUND)
-    assert json.loads(command("benchmark", "norman-k562", "--json").out) == FOUND
+    assert json.loads(command("benchmark", "norman-effects", "--json").out) == FOUND
 
 
-def test_three_seeds_are_run_unless_told(command: Any, replace: Any) -> None:
+def test_the_table_of_a_kept_document_is_that_of_the_run(
+    command: Any, replace: Any, tmp_path: Path
+) -> None:
     calls = replace(WHERE, FOUND)
-    command("benchmark", "kang-pbmc")
-    assert calls[0]["seeds"] == 3
+    run = command("benchmark", "all", "--markdown").out
+    kept = tmp_path / "found.json"
+    kept.write_text(json.dumps(FOUND))
+    assert command("benchmark", "table", "--from", kept).out == run
+    assert "| norman-effects | doubles |" in run
+    assert [call["names"] for call in calls] == [["all"]]
+
+
+def test_results_are_kept_where_told_and_progress_is_not_on_stdout(
+    command: Any, replace: Any, tmp_path: Path
+) -> None:
+    calls = replace(WHERE, FOUND)
+    command("benchmark", "all", "--cache", tmp_path)
+    (call,) = calls
+    assert call["cache"].folder == tmp_path
+    assert call["seeds"] == 3
+    call["tell"]("one of two")
 
 
 def test_an_unknown_benchmark_is_a_usage_error_and_keeps_the_suggestion(

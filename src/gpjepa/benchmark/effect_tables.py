@@ -44,17 +44,19 @@ def held_out_genes(table: EffectTable, seed: int, columns: np.ndarray | None) ->
     """
     rng = numpy_stream(seed, "benchmark", "genes")
     draw = schemes.unseen_perturbation(table.labels, rng, GENES)
+    trained = (*draw.train, *draw.validation)
+    seen = schemes.genes_of(trained)
     names = {
         "unseen_single": "unseen genes",
         "combo_seen1": "doubles, one gene unseen",
         "combo_seen0": "doubles, both genes unseen",
     }
     groups = {
-        name: tuple(label for label in draw.test if draw.groups[label] == key)
+        name: tuple(label for label in draw.test if schemes.group_of(label, seen) == key)
         for key, name in names.items()
     }
     groups = {name: labels for name, labels in groups.items() if len(labels) > 1}
-    return _score(table, (*draw.train, *draw.validation), groups, seed, columns)
+    return _score(table, trained, groups, seed, columns)
 
 
 def _score(
@@ -88,7 +90,7 @@ def _score(
 
 def complete_features(genes: Sequence[str], known: GeneFeatures) -> GeneFeatures:
     """Return a row for every gene, zeros for one in no gene set: nothing is known of it."""
-    rows = {name: row for name, row in zip(known.names, known.values, strict=True)}
+    rows = dict(zip(known.names, known.values, strict=True))
     nothing = np.zeros(known.values.shape[1], dtype=known.values.dtype)
     return GeneFeatures(tuple(genes), np.stack([rows.get(gene, nothing) for gene in genes]))
 

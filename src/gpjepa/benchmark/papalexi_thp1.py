@@ -18,12 +18,13 @@ RESPONDING = (
     ("JAK2", "SMAD4", "STAT2"),
     ("IFNGR2", "IRF1", "BRD4"),
 )  # the targets with a measurable effect, a strong one of the pathway in every third
+REPLICATE = "bio_rep"
 STRONG = ("IFNGR1", "IFNGR2", "JAK2", "SMAD4", "STAT1")
 
 
 def load() -> PerturbSeq:
     """Return the cells with their replicate as batch."""
-    return read(datasets.load("papalexi-thp1"), batch="replicate", announce=False)
+    return read(datasets.load("papalexi-thp1"), batch=REPLICATE, announce=False)
 
 
 def unseen_targets(config: Config, seed: int, device: str) -> DataFrame:
@@ -39,9 +40,9 @@ def unseen_targets(config: Config, seed: int, device: str) -> DataFrame:
 def unseen_replicate(config: Config, seed: int, device: str) -> DataFrame:
     """Score every target in a replicate of which only control cells were trained on."""
     data = load()
-    levels = sorted(set(data.covariate("replicate")))
+    levels = sorted(set(data.covariate(REPLICATE)))
     level = levels[seed % len(levels)]
-    return score_context(data, "replicate", level, "replicate left out", config, seed, device)
+    return score_context(data, REPLICATE, level, "replicate left out", config, seed, device)
 
 
 def recovered(config: Config, seed: int, device: str) -> DataFrame:

@@ -131,8 +131,8 @@ TASKS = (
 )
 
 
-def find_task(name: str, tasks: tuple[Task, ...] = (*TASKS, ABLATIONS)) -> Task:
-    """Return the task of a name, "ablations" too; raise `ConfigError` for an unknown one."""
+def find_task(name: str, tasks: tuple[Task, ...] = (*TASKS, *ABLATIONS)) -> Task:
+    """Return the task of a name, ablations too; raise `ConfigError` for an unknown one."""
     for task in tasks:
         if task.name == name:
             return task

@@ -18,7 +18,7 @@ Name = Annotated[
         metavar="NAME",
         help="norman-distances, norman-effects, norman-k562, norman-singles, papalexi-thp1, "
         "kang-pbmc, semi-synthetic, simulated; all of them: all; their one table: table; the model "
-        "without each of its parts: ablations.",
+        "without each of its parts: ablations, ablations-semi-synthetic.",
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]

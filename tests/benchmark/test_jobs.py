@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas
+import pytest
+
+from gpjepa.benchmark import jobs
+from gpjepa.benchmark.cache import Cache
+from gpjepa.benchmark.jobs import Job, run_job, run_jobs
+from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.task import Part, Task
+from gpjepa.core.config import Config
+
+SETTINGS = Config().model_dump_json()
+
+
+def job(seed: int, part: str = "part") -> Job:
+    return Job("made", part, seed, SETTINGS, "cpu", f"key-{part}-{seed}")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let every job be of a made-up task; return the seeds that were scored."""
+    seeds: list[int] = []
+
+    def score(config: Config, seed: int, device: str) -> pandas.DataFrame:
+        seeds.append(seed)
+        assert (config, device) == (Config(), "cpu")
+        rows = [("all", "l2", "gpjepa", float(seed), np.nan, 0.5, np.int64(3))]
+        return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+    def fail(config: Config, seed: int, device: str) -> pandas.DataFrame:
+        raise ValueError("a broken part")
+
+    task = Task("made", "made up", (), (Part("part", score), Part("broken", fail)), ())
+    monkeypatch.setattr(jobs, "find_task", lambda name: task)
+    return seeds
+
+
+def test_rows_are_plain_and_what_is_not_finite_is_none(calls) -> None:
+    rows, seconds = run_job(job(2))
+    assert rows == [
+        {
+            "group": "all",
+            "metric": "l2",
+            "model": "gpjepa",
+            "value": 2.0,
+            "floor": None,
+            "ceiling": 0.5,
+            "n": 3,
+        }
+    ]
+    assert seconds >= 0
+
+
+def test_a_second_run_is_taken_from_the_cache_with_its_first_seconds(calls, tmp_path) -> None:
+    told: list[str] = []
+    kept = Cache(tmp_path)
+    first = run_jobs([job(0), job(1)], 1, kept, told.append)
+    second = run_jobs([job(1), job(0), job(2)], 1, kept, told.append)
+    assert calls == [0, 1, 2]
+    assert [each.cached for each in first] == [False, False]
+    assert [(each.job.seed, each.cached) for each in second] == [(1, True), (0, True), (2, False)]
+    assert second[0].rows == first[1].rows
+    assert second[0].seconds == first[1].seconds
+    assert "2 of 3 results are cached" in told
+
+
+def test_without_a_cache_everything_is_run_again(calls) -> None:
+    for _ in range(2):
+        run_jobs([job(0)], 1, None, lambda text: None)
+    assert calls == [0, 0]
+
+
+def test_what_ended_before_a_failure_is_kept(calls, tmp_path) -> None:
+    kept = Cache(tmp_path)
+    with pytest.raises(ValueError, match="a broken part"):
+        run_jobs([job(0), job(0, "broken"), job(1)], 1, kept, lambda text: None)
+    assert kept.get(job(0).key) is not None
+    assert kept.get(job(1).key) is None
+    assert calls == [0]
+
+
+def test_processes_started_inside_have_one_thread_and_ours_is_left_as_it_was(monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with jobs.one_thread():
+        assert {os.environ[name] for name in jobs.THREADS} == {"1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.slow
+def test_worker_processes_give_the_results_of_this_process() -> None:
+    asked = [
+        Job("norman-distances", "half of the doubles", seed, SETTINGS, "cpu", str(seed))
+        for seed in (0, 1)
+    ]
+    here = run_jobs(asked, 1, None, lambda text: None)
+    there = run_jobs(asked, 2, None, lambda text: None)
+    for mine, other in zip(here, there, strict=True):
+        assert mine.job == other.job
+        for row, twin in zip(mine.rows, other.rows, strict=True):
+            assert row["value"] == pytest.approx(twin["value"], rel=1e-6, nan_ok=True)
