@@ -69,8 +69,16 @@ def test_a_gene_with_exactly_the_least_mean_is_scored(screen: Any) -> None:
     values[:100, -1] = np.repeat([1, 0], [10, 90])
     values[:100, -2] = np.repeat([1, 0], [9, 91])
     observed.X = values
-    pair = make_pair(screen.cells({"T4": 5}, seed=8), observed)
+    pair = make_pair(screen.cells({"T4": 5}, seed=8), observed, observed[:100].copy())
     np.testing.assert_array_equal(pair.gated[-2:], [False, True])
+
+
+def test_scored_genes_are_chosen_without_the_control_of_the_truth(screen: Any) -> None:
+    observed = screen.cells({"control": 40, "T4": 20}, seed=7)
+    pair = make_pair(screen.cells({"T4": 20}, seed=8), observed)
+    means = np.asarray(pair.prediction_control.counts.mean(axis=0)).ravel()
+    targets = pair.genes == "T4"
+    np.testing.assert_array_equal(pair.gated, (means >= 0.1) & ~targets)
 
 
 def test_a_gene_high_in_perturbed_cells_only_is_not_scored(

@@ -35,9 +35,9 @@ COPY = (
 class EvaluationPair:
     """Predicted and observed perturbed cells with the same genes, labels and denominator.
 
-    `gated` [G] marks the scored genes: mean count of at least .1 in control cells, target genes
-    of the whole panel of perturbations left out. Predictions are referred to
-    `prediction_control`, the truth to `truth_control`: different real control cells, so that
+    `gated` [G] marks the scored genes: mean count of at least .1 in the control cells of the
+    prediction, target genes of the whole panel of perturbations left out. Predictions are referred
+    to `prediction_control`, the truth to `truth_control`: different real control cells, so that
     their noise is not shared. `train` holds `prediction_control` and, if given, the training
     perturbations. `spoiled` names perturbations whose prediction holds a NaN. `counted` is False
     where `predicted` holds means and not cells.
@@ -95,18 +95,21 @@ def make_pair(
     if perturbed.n_cells < guess.cells.n_cells:
         notes += ("predicted control cells are not used: both sides have real controls",)
     perturbations = _same_perturbations(perturbed.perturbations, cells.perturbations)
-    gate = cells.controls if training is None else _population(training).controls
+    known = cells.controls if training is None else _population(training).controls
+    _require_control(known)
     if training is None:
         training, second, more = _split_control(truth, seed)
     else:
         second, more = cells.controls, ()
     first = _population(training).controls
+    # Genes are chosen on the cells of one side: chosen on both, their noise would be shared.
+    gated = _gate(first, truth.genes, (*perturbations, *training.perturbations))
     if guess.counted and _is_copy(perturbed, cells.perturbed):
         first, more = second, (*more, COPY)
     return EvaluationPair(
         genes=truth.genes,
-        gated=_gate(gate, truth.genes, (*perturbations, *training.perturbations)),
-        target=float(target) if target is not None else median_library(gate.library),
+        gated=gated,
+        target=float(target) if target is not None else median_library(known.library),
         has_rest=truth.has_rest,
         perturbations=perturbations,
         predicted=perturbed,
@@ -235,12 +238,15 @@ def _is_copy(predicted: Population, observed: Population) -> bool:
     return len(sides[0]) > max(1, 0.9 * predicted.n_cells) and sides[0] <= sides[1]
 
 
-def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str]) -> np.ndarray:
+def _require_control(controls: Population) -> None:
     if controls.n_cells == 0:
         raise DataError(
             "found 0 control cells; expected unperturbed cells to measure effects from; name the "
             "control label or add the cells"
         )
+
+
+def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str]) -> np.ndarray:
     targets = {member for label in perturbations for member in members_of(label)}
     gated = expressed_untargeted(controls.counts, genes, targets)
     if gated.sum() < FEWEST_GENES:
