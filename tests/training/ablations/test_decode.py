@@ -60,4 +60,6 @@ def test_the_regression_recovers_the_means_of_the_kinds_of_cells(cells, session)
         mean = stage.decoder(stage.encoder(counts, library), library).mean
     first = counts[:, :5].sum(dim=1) > counts[:, 5:].sum(dim=1)
     for kind in (first, ~first):
-        assert torch.allclose(mean[kind].mean(dim=0), counts[kind].mean(dim=0), rtol=0.25)  # a threefold difference
+        assert torch.allclose(
+            mean[kind].mean(dim=0), counts[kind].mean(dim=0), rtol=0.25
+        )  # a threefold difference

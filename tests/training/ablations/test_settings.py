@@ -203,3 +203,33 @@ def test_the_frozen_encoder_stays_as_stage_a_left_it(tiny, data, split) -> None:
     before = model.encoder_bundle().encoder.embed.weight.clone()
     model.fit()
     assert torch.equal(model.bundle.model.encoder.embed.weight, before)
+
+
+def test_a_latent_only_run_that_is_stopped_in_its_last_stage_goes_on_to_the_same_model(
+    tiny, data, split, trained, tmp_path, monkeypatch
+) -> None:
+    from gpjepa.training.ablations.decode import StageDecode
+    from gpjepa.training.pipeline import Session, open_fabric
+
+    config = ablated(tiny.make_config(), "latent only")
+    whole = trained("latent only")[0].bundle.model.state_dict()
+    real = StageDecode.batch
+
+    def stop(stage, step, device):
+        if step == 5:
+            raise KeyboardInterrupt
+        return real(stage, step, device)
+
+    for resume in (False, True):
+        model = GPJEPA(data, config, split, device="cpu")
+        session = Session(fabric=open_fabric("cpu"), folder=tmp_path, resume=resume)
+        model.pretrain(session=session)
+        if resume:
+            monkeypatch.setattr(StageDecode, "batch", real)
+            model.fit(session=session)
+        else:
+            monkeypatch.setattr(StageDecode, "batch", stop)
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(session=session)
+    found = model.bundle.model.state_dict()
+    assert all(torch.equal(found[key], whole[key]) for key in whole)
