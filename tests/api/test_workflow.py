@@ -114,6 +114,13 @@ def test_anyones_predictions_are_scored(run, source, options, tmp_path) -> None:
     assert "representation: not supplied" in found["headline"]
     with pytest.raises(OutputExistsError):
         evaluate_files(tmp_path / "p.h5ad", tmp_path / "o.h5ad", None, out, options)
+    files = tmp_path / "p.h5ad", tmp_path / "o.h5ad", None, None, options
+    asked = evaluate_files(*files, metrics=["discrimination", "mmd"])
+    assert {row["metric"] for row in asked["table"]} == {"discrimination", "mmd"}
+    assert asked["headline"].splitlines()[1].startswith("discrimination: ")
+    assert "representation: not asked for" in asked["headline"]
+    with pytest.raises(ConfigError, match="no metric is named"):
+        evaluate_files(*files, values="log1p")
 
 
 def test_a_run_is_described(run) -> None:

@@ -52,6 +52,19 @@ def test_json_holds_every_row_at_full_precision(command: Any, replace: Any) -> N
     assert json.loads(command("evaluate", "run", "--json").out) == {"table": rows}
 
 
+def test_metrics_are_asked_for_by_name_and_means_are_said_to_be_means(
+    command: Any, replace: Any
+) -> None:
+    calls = replace(FILES, {"headline": "", "notes": []})
+    files = ["--predicted", "p.h5ad", "--observed", "o.h5ad"]
+    assert command("evaluate", *files).code == 0
+    named = ["--metric", "l2", "--metric", "slope", "--values", "mean counts"]
+    assert command("evaluate", *files, *named).code == 0
+    assert (list(calls[0]["metrics"]), calls[0]["values"]) == ([], "counts")
+    assert (calls[1]["metrics"], calls[1]["values"]) == (["l2", "slope"], "mean counts")
+    assert command("evaluate", *files, "--values", "logs").code == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -61,6 +74,8 @@ def test_json_holds_every_row_at_full_precision(command: Any, replace: Any) -> N
         ["run", "--predicted", "p.h5ad", "--observed", "o.h5ad"],
         ["run", "--train", "t.h5ad"],
         ["--data", "d.h5ad"],
+        ["run", "--metric", "l2"],
+        ["run", "--values", "log1p"],
     ],
 )
 def test_a_mixture_of_both_ways_is_a_usage_error(

@@ -25,6 +25,8 @@ from gpjepa.inference.embed import embed_cells
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from gpjepa.evaluation.request import Values
+
 __all__ = [
     "RoleOptions",
     "RunOptions",
@@ -124,18 +126,36 @@ def predict_file(
 
 
 def evaluate_files(
-    predicted: Path, observed: Path, train: Path | None, out: Path | None, options: RunOptions
+    predicted: Path,
+    observed: Path,
+    train: Path | None,
+    out: Path | None,
+    options: RunOptions,
+    metrics: Sequence[str] = (),
+    values: Values = "counts",
 ) -> dict[str, Any]:
-    """Score anyone's predicted cells against observed ones; write metrics when `out` is given."""
+    """Score anyone's predictions against observed cells; write metrics when `out` is given.
+
+    `metrics` are those to compute, all when there are none; predicted means (`values`) need some.
+    """
     if out is not None:
         refuse_existing(out, options.force)
-    report = evaluate(predicted, observed, train=train, seed=options.seed, name="predicted")
+    report = evaluate(
+        predicted,
+        observed,
+        train=train,
+        seed=options.seed,
+        name="predicted",
+        metrics=metrics or None,
+        values=values,
+    )
     document = report.to_json()
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / "metrics.json", document)
         write_atomic(out / "metrics.csv", lambda path: report.table.to_csv(path, index=False))
-    return {**document, "headline": report.headline()}
+    headline = report.headline(metrics) if metrics else report.headline()
+    return {**document, "headline": headline}
 
 
 def _describe_split(run: Path) -> dict[str, Any] | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,6 +29,14 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.h5ad", help="Training cells, for baselines.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the metrics go.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Compute this metric only; repeatable."),
+    ] = None,
+    values: Annotated[
+        Literal["counts", "mean counts", "log1p"],
+        typer.Option(help="What the predicted X holds; means need --metric."),
+    ] = "counts",
 ) -> None:
     """Score a run, or any predicted cells, beside baselines and the data's own ceiling."""
     from gpjepa.api.workflow import evaluate_files, evaluate_run
@@ -36,9 +44,12 @@ def evaluate(
     if run is not None:
         if predicted or observed or train:
             raise typer.BadParameter("give either RUN or --predicted and --observed, not both")
+        if metric or values != "counts":
+            raise typer.BadParameter("--metric and --values go with --predicted and --observed")
         scores = evaluate_run(run, out, None if data is None else str(data), common.run_options())
     elif predicted is not None and observed is not None:
-        scores = evaluate_files(predicted, observed, train, out, common.run_options())
+        options = common.run_options()
+        scores = evaluate_files(predicted, observed, train, out, options, metric or (), values)
     else:
         raise typer.BadParameter("give RUN, or both --predicted and --observed")
     _print(scores, common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,10 +56,10 @@ class EvaluationReport:
         table = pandas.concat([self.table, rows], ignore_index=True) if len(rows) else self.table
         return replace(self, table=table, notes=(*self.notes, *notes))
 
-    def headline(self) -> str:
-        """Return the first line and a line for each leading metric, best baseline beside it."""
+    def headline(self, metrics: Sequence[str] = HEADLINE) -> str:
+        """Return the first line and a line for each of `metrics`, best baseline beside it."""
         lines = [self.first_line()]
-        for metric in HEADLINE:
+        for metric in metrics:
             own = self._average(metric, self.name)
             if own is not None:
                 lines.append(self._told(metric, own))
