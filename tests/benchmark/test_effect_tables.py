@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gpjepa.benchmark import effect_tables
-from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import members_of
 from gpjepa.evaluation.effect_table import EffectTable
 
@@ -100,7 +99,8 @@ def test_only_the_chosen_columns_are_scored(table: EffectTable) -> None:
 
 
 def test_a_gene_in_no_set_gets_a_row_that_says_nothing() -> None:
-    known = GeneFeatures(("A",), np.ones((1, 3), dtype=np.float32))
-    found = effect_tables.complete_features(["A", "B"], known)
-    assert found.names == ("A", "B")
-    np.testing.assert_array_equal(found.values, [[1, 1, 1], [0, 0, 0]])
+    table = EffectTable(("KLF1", "NOSUCHGENE", "SET"), np.eye(3))
+    found = effect_tables.known_features(table, effect_tables.select(table, ["KLF1", "SET"]))
+    assert found.names == ("KLF1", "NOSUCHGENE", "SET")
+    size = np.abs(found.values).sum(axis=1)
+    assert size[1] == 0 < min(size[0], size[2])

@@ -92,6 +92,8 @@ def score_context(
     rule = nearest_context(assessed.panel, split, assessed.target)
     table = pandas.concat((assessed.report.table, evaluated(rule, assessed, seed)))
     found = group_scores(table.reset_index(drop=True), assessed.report.name, groups)
+    if len(split.test) == 1:  # its own mean would be the reference
+        found = found[found["metric"] != "pearson_perturbed"]
     return found.replace({"group": {"responding": f"{group}, cells"}})
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from gpjepa.core.random import numpy_stream
 from gpjepa.data import schemes
 from gpjepa.data.gene_features import GeneFeatures, local_features
 from gpjepa.data.labels import members_of
-from gpjepa.evaluation.baselines import fit_effect_baselines
+from gpjepa.evaluation.baselines import EffectBaseline, fit_effect_baselines
 from gpjepa.evaluation.baselines_strong import leading_directions
 from gpjepa.evaluation.effect_table import EffectTable
 
@@ -69,18 +70,17 @@ def _score(
     """Fit everyone on the training rows and score each group."""
     import pandas
 
-    training = _rows(table, sorted(trained))
+    training = select(table, sorted(trained))
     scored = np.arange(table.effects.shape[1]) if columns is None else columns
-    genes = sorted({gene for label in table.labels for gene in members_of(label)})
-    seen = sorted({gene for label in trained for gene in members_of(label)})
-    features = complete_features(genes, local_features(genes, seen))
+    features = known_features(table, training)
     asked = sorted({label for labels in groups.values() for label in labels})
-    predictions = predict_all(training, asked, features, seed)
+    fitted = rules(training, features, seed)
+    predictions = {rule.name: rule.effects(asked) for rule in fitted}
     position = {label: index for index, label in enumerate(asked)}
     reference = training.effects[:, scored].mean(axis=0)
     frames = []
     for name, labels in groups.items():
-        truth = _rows(table, labels).effects[:, scored]
+        truth = select(table, labels).effects[:, scored]
         at = [position[label] for label in labels]
         shown = {model: rows[at][:, scored] for model, rows in predictions.items()}
         shown |= oracles(training.effects[:, scored], training, labels, truth)
@@ -88,40 +88,53 @@ def _score(
     return pandas.concat(frames, ignore_index=True)
 
 
-def complete_features(genes: Sequence[str], known: GeneFeatures) -> GeneFeatures:
-    """Return a row for every gene, zeros for one in no gene set: nothing is known of it."""
+def known_features(table: EffectTable, training: EffectTable) -> GeneFeatures:
+    """Return the gene-set features of all perturbed genes, on the axes of the trained ones.
+
+    A gene in no set gets a row of zeros: nothing is known of it.
+    """
+    genes = sorted(schemes.genes_of(table.labels))
+    known = local_features(genes, sorted(schemes.genes_of(training.labels)))
     rows = dict(zip(known.names, known.values, strict=True))
     nothing = np.zeros(known.values.shape[1], dtype=known.values.dtype)
     return GeneFeatures(tuple(genes), np.stack([rows.get(gene, nothing) for gene in genes]))
 
 
-def predict_all(
-    training: EffectTable, labels: Sequence[str], features: GeneFeatures, seed: int
-) -> dict[str, np.ndarray]:
-    """Return the effects [labels, G] that the model and every baseline predict."""
-    found = {}
-    if find_spec("gpjepa.compose") is not None:
-        found[MODEL] = composed(training, labels, features, seed)
-    for baseline in fit_effect_baselines(training, features=features, seed=seed):
-        found[baseline.name] = baseline.effects(labels)
-    return found
+def rules(training: EffectTable, features: GeneFeatures, seed: int) -> tuple[EffectBaseline, ...]:
+    """Return the model and every baseline, fitted on the training rows."""
+    fitted = fit_effect_baselines(training, features=features, seed=seed)
+    if find_spec("gpjepa.compose") is None:
+        return fitted
+    return (compose(training, features, seed), *fitted)
 
 
-def composed(
-    training: EffectTable, labels: Sequence[str], features: GeneFeatures, seed: int
-) -> np.ndarray:
-    """Return the effects [labels, G] of the model's composition."""
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """The model's composition, asked as the baselines are."""
+
+    composer: Any
+    name: str = MODEL
+    fitted: bool = True
+    notes: tuple[str, ...] = ()
+
+    def effects(self, labels: Sequence[str]) -> np.ndarray:
+        """Return effects [labels, G]."""
+        return np.asarray(self.composer.predict(list(labels)).effects, dtype=np.float64)
+
+
+def compose(training: EffectTable, features: GeneFeatures, seed: int) -> Composed:
+    """Fit the model's composition on the training rows."""
     singles = [label for label in training.labels if len(members_of(label)) == 1]
     doubles = [label for label in training.labels if len(members_of(label)) > 1]
     composer = import_module("gpjepa.compose").fit(
-        _rows(training, singles).effects,
-        _rows(training, doubles).effects,
+        select(training, singles).effects,
+        select(training, doubles).effects,
         singles,
         doubles,
         features=features,
         seed=seed,
     )
-    return np.asarray(composer.predict(list(labels)).effects, dtype=np.float64)
+    return Composed(composer)
 
 
 def oracles(
@@ -155,7 +168,7 @@ def _best_mixture(singles: np.ndarray, double: np.ndarray) -> np.ndarray:
     return np.asarray(weights @ singles)
 
 
-def _rows(table: EffectTable, labels: Sequence[str]) -> EffectTable:
+def select(table: EffectTable, labels: Sequence[str]) -> EffectTable:
     """Return the rows of some labels, in their order."""
     at = [table.row[label] for label in labels]
     return EffectTable(tuple(labels), table.effects[at], table.genes, table.control)

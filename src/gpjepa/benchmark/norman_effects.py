@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpjepa.benchmark.effect_tables import held_out_doubles, held_out_genes
+from gpjepa.benchmark.interactions import crossed_interactions
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
 from gpjepa.data.labels import members_of
@@ -51,3 +52,8 @@ def doubles(config: Config, seed: int, device: str) -> DataFrame:
 def genes(config: Config, seed: int, device: str) -> DataFrame:
     """Score a quarter of the perturbed genes, held out with their doubles."""
     return held_out_genes(load_table(), seed, None)
+
+
+def interactions(config: Config, seed: int, device: str) -> DataFrame:
+    """Score the interactions of all doubles, each half predicted from the other."""
+    return crossed_interactions(load_table(), seed)

@@ -51,6 +51,7 @@ TASKS = (
         (
             Part("half of the doubles", norman_effects.doubles),
             Part("a quarter of the genes", norman_effects.genes),
+            Part("interactions", norman_effects.interactions),
         ),
         (
             *headlines("doubles", PEARSON, OVER_ADDITIVE),
