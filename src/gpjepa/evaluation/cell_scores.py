@@ -10,9 +10,10 @@ import numpy as np
 from gpjepa.core.random import numpy_stream
 from gpjepa.evaluation.bounds import Replicate
 from gpjepa.evaluation.contenders import subsample
-from gpjepa.evaluation.differential import benjamini_hochberg, rank_control, rank_sum
+from gpjepa.evaluation.differential import benjamini_hochberg
 from gpjepa.evaluation.generative import GENERATIVE_METRICS, score_population
 from gpjepa.evaluation.population import Population
+from gpjepa.evaluation.rank_sums import rank_sums
 
 FALSE_DISCOVERY = 0.05
 CONTROL_CELLS = 200  # on which populations are standardised
@@ -58,13 +59,16 @@ def significant_genes(populations: Sequence[Population | None], control: Populat
 
     Wilcoxon rank sums of log-normalised values, Benjamini–Hochberg at 5 % within a perturbation.
     """
-    ranked = rank_control(control.counts, control.library)
-    nothing = np.ones(control.counts.shape[1])
-    pvalues = [
-        nothing if cells is None else rank_sum(cells.counts, cells.library, ranked)
-        for cells in populations
-    ]
-    return benjamini_hochberg(np.stack(pvalues)) < FALSE_DISCOVERY
+    given = [index for index, cells in enumerate(populations) if cells is not None]
+    known = [cells for cells in populations if cells is not None]
+    pvalues = np.ones((len(populations), control.counts.shape[1]))
+    pvalues[given] = rank_sums(
+        [cells.counts for cells in known],
+        [cells.library for cells in known],
+        control.counts,
+        control.library,
+    )
+    return benjamini_hochberg(pvalues) < FALSE_DISCOVERY
 
 
 def score_populations(
