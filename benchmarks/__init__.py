@@ -1,1 +1,1 @@
-"""Measurements of speed; run with `python -m benchmarks`."""
+"""Measurements beside other programs; run with `python -m benchmarks`."""

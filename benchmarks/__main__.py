@@ -1,88 +1,47 @@
-"""Time training and prediction on simulated cells and print one JSON document.
+"""Run one benchmark by name; each prints one JSON document.
 
-Numbers are of this machine, this commit and this load: compare only numbers of one call.
+  speed        training and prediction, cells per second (the default; needs nothing else)
+  gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
+  cell-eval    accept, agree and cell-eval-speed below, one after the other
+  accept       cell-eval2 reads what `gpjepa predict --format cell-eval` writes
+  agree        the same formulas on the same inputs give the same numbers as cell-eval2
+  eval-speed   gpjepa.evaluate beside cell-eval2 on the same files
+
+The last four need a package index once, for an environment of 1 GB under benchmarks/.envs.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import time
-from pathlib import Path
+import sys
+from importlib import import_module
 
-import torch
-
-import gpjepa
-from gpjepa.core.provenance import provenance
-from gpjepa.data.perturbseq import PerturbSeq
-
-
-def processor() -> str:
-    """Return the processor's name as the system gives it."""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+COMMANDS = {
+    "speed": ("benchmarks.throughput",),
+    "gears-split": ("benchmarks.gears_split.compare",),
+    "cell-eval": (
+        "benchmarks.cell_eval.accept",
+        "benchmarks.cell_eval.agree",
+        "benchmarks.cell_eval.speed",
+    ),
+    "accept": ("benchmarks.cell_eval.accept",),
+    "agree": ("benchmarks.cell_eval.agree",),
+    "eval-speed": ("benchmarks.cell_eval.speed",),
+}
 
 
-def simulated(genes: int, control: int, perturbed: int) -> PerturbSeq:
-    """Return cells of the free preset; sparse, with a total over all genes."""
-    config = gpjepa.SimulationConfig(
-        preset="free",
-        free={"genes": genes},
-        cells={"control": control, "perturbed": perturbed},
-    )
-    adata, _ = gpjepa.simulate(config)
-    return gpjepa.read(adata, perturbation="perturbation", library="total_counts", announce=False)
-
-
-def measure(data: PerturbSeq, steps: int, batch: int) -> dict[str, float]:
-    """Return cells per second of Stage A, of Stages B and C, and of prediction."""
-    config = gpjepa.Config(
-        data={"genes": None},
-        pretrain={"epochs": 1, "min_steps": steps, "batch_size": batch},
-        fit={"epochs": 1, "min_steps": steps, "max_steps": steps, "batch_size": batch},
-    )
-    model = gpjepa.GPJEPA(data, config)
-    stage_a = model.pretrain()
-    stages_bc = model.fit()
-    labels = data.perturbations[:8]
-    started = time.perf_counter()
-    predicted = model.predict(labels, cells=batch)
-    seconds = time.perf_counter() - started
-    return {
-        "stage_a_cells_per_second": stage_a.steps * batch / stage_a.seconds,
-        "stages_bc_cells_per_second": stages_bc.steps * batch / stages_bc.seconds,
-        "predict_cells_per_second": predicted.n_obs / seconds,
-    }
-
-
-def main() -> None:
-    """Run the benchmark that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--genes", type=int, default=5000)
-    parser.add_argument("--control", type=int, default=2000)
-    parser.add_argument("--perturbed", type=int, default=50, help="cells of each perturbation")
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--batch", type=int, default=256)
-    chosen = parser.parse_args()
-    data = simulated(chosen.genes, chosen.control, chosen.perturbed)
-    document = {
-        "machine": {"processor": processor(), "cores": os.cpu_count()},
-        "threads": torch.get_num_threads(),
-        "provenance": provenance("python -m benchmarks", 0),
-        "data": {"cells": data.n_cells, "genes": data.n_genes, "batch": chosen.batch},
-        "speed": {
-            name: round(value, 1)
-            for name, value in measure(data, chosen.steps, chosen.batch).items()
-        },
-    }
-    print(json.dumps(document, indent=1))
+def main(arguments: list[str]) -> int:
+    """Run what the first argument names; options alone mean `speed`."""
+    name, rest = "speed", arguments
+    if arguments and not arguments[0].startswith("-"):
+        name, rest = arguments[0], arguments[1:]
+    elif arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    if name not in COMMANDS:
+        print(f"no benchmark {name!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return max(import_module(module).main(rest) for module in COMMANDS[name])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,5 @@
-import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,36 +9,37 @@ from hypothesis import strategies as st
 from gpjepa.data import datasets
 from gpjepa.data.gears_split import gears
 from gpjepa.data.labels import label_of, members_of
+from gpjepa.data.perturbseq import read
 from gpjepa.data.schemes import genes_of
 
 GENES = [f"G{i:02d}" for i in range(20)]
 LABELS = [*GENES, *(label_of((GENES[i], GENES[j])) for i in range(20) for j in range(i + 1, 20, 3))]
 
-GOLDEN = {  # sizes of the test groups, and the start of a hash over the three parts
-    1: ((9, 52, 18, 26), "560ad38a1d95"),
-    2: ((7, 51, 18, 27), "a27d46e2362f"),
-    3: ((2, 39, 23, 27), "a3ca2c6b0894"),
-    4: ((6, 43, 21, 27), "bffd70cb0c1e"),
-    5: ((10, 57, 16, 27), "fba83dc8c981"),
-}
+GIVEN = json.loads(Path(__file__).with_name("gears_norman_splits.json").read_text())
 
 
 def sizes(groups: dict[str, str]) -> dict[str, int]:
     return {name: list(groups.values()).count(name) for name in sorted(set(groups.values()))}
 
 
-def test_norman_is_divided_as_the_published_procedure_divides_it() -> None:
-    """The golden values come from that procedure on numpy's global state, written apart."""
-    labels = [str(label) for label in datasets.load("norman-effects").obs_names]
-    found = {}
-    for seed in range(1, 6):
-        draw = gears(labels, seed)
-        text = json.dumps([draw.train, draw.validation, draw.test])
-        found[seed] = (
-            tuple(sizes(draw.groups).values()),
-            hashlib.sha256(text.encode()).hexdigest()[:12],
-        )
-    assert found == GOLDEN
+def norman_labels(name: str) -> list[str]:
+    if name == "norman-effects":
+        return [str(label) for label in datasets.load(name).obs_names]
+    return list(read(datasets.load(name), announce=False).perturbations)
+
+
+@pytest.mark.parametrize("name", ["norman-effects", "norman-k562"])
+def test_norman_is_divided_as_cell_gears_divides_it(name: str) -> None:
+    """The lists are those of cell-gears 0.1.2, as `python -m benchmarks gears-split` gets them."""
+    labels = norman_labels(name)
+    assert sorted(GIVEN[name]) == ["1", "2", "3", "4", "5"]
+    for seed, parts in GIVEN[name].items():
+        draw = gears(labels, int(seed))
+        found = [list(draw.train), list(draw.validation), list(draw.test)]
+        assert found == [parts["train"], parts["val"], parts["test"]]
+        for group in sorted(set(draw.groups.values())):
+            held = [label for label in draw.test if draw.groups[label] == group]
+            assert held == parts[f"test {group}"]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
