@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pandas
+
 from gpjepa.benchmark import simulated
 from gpjepa.core.config import Config
+from gpjepa.training.ablations import ablated
 
 
 def test_every_seed_simulates_other_cells_of_the_preset(monkeypatch, config: Config) -> None:
@@ -18,3 +21,16 @@ def test_every_seed_simulates_other_cells_of_the_preset(monkeypatch, config: Con
     assert asked[0] != asked[1]
     assert {simulation.preset for simulation in asked} == {"free"}
     assert asked[0] == simulated.simulation(0)
+
+
+def test_a_plain_nb_vae_stands_beside_under_its_own_name(monkeypatch, config: Config) -> None:
+    asked = []
+
+    def score(config, seed, device) -> pandas.DataFrame:
+        asked.append(config)
+        return pandas.DataFrame({"model": ["gpjepa", "additive"], "value": [0.5, 0.6]})
+
+    monkeypatch.setattr(simulated, "pairs", score)
+    found = simulated.plain_nb_vae(config, 0, "cpu")
+    assert asked == [ablated(config, "plain NB-VAE")]
+    assert found.to_dict("records") == [{"model": "plain NB-VAE", "value": 0.5}]

@@ -10,6 +10,7 @@ import numpy as np
 from gpjepa.api.assessment import Assessment, assess
 from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.task import MODEL
 from gpjepa.core.config import Config
 from gpjepa.core.random import numpy_stream
 from gpjepa.data import schemes
@@ -31,6 +32,7 @@ EFFECT = (
 )
 POPULATION = ("energy_distance", "log_variance_ratio", "zero_fraction_error")
 DIFFERENCE = " − "  # names rows that hold a paired difference
+NB_VAE = "plain NB-VAE"  # an ablation: what the model is without JEPA
 REFERENCES = ("no change", "training mean", "additive")
 
 
@@ -80,6 +82,11 @@ def group_scores(table: DataFrame, name: str, groups: Mapping[str, str]) -> Data
     cells = table[table["metric"].isin(POPULATION) & (table["perturbation"] == ALL)]
     cells = cells[np.isfinite(cells["value"])].assign(group="responding")
     return pandas.concat((means[whole], cells), ignore_index=True)[list(COLUMNS)]
+
+
+def ablation_rows(scores: DataFrame, name: str) -> DataFrame:
+    """Return the rows of an ablated model, called by its name; baselines are left out."""
+    return scores[scores["model"] == MODEL].assign(model=name)
 
 
 def _with_intercept(single: DataFrame) -> DataFrame:

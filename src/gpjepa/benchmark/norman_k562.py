@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpjepa.benchmark.held_out import group_scores, train_and_assess
+from gpjepa.benchmark.held_out import NB_VAE, ablation_rows, group_scores, train_and_assess
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
 from gpjepa.data.gene_features import set_matrix
 from gpjepa.data.labels import members_of
 from gpjepa.data.perturbseq import read
 from gpjepa.data.splits import demo_split
+from gpjepa.training.ablations import ablated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,3 +26,8 @@ def held_out(config: Config, seed: int, device: str) -> DataFrame:
         label: "doubles" if len(members_of(label)) > 1 else "unseen genes" for label in split.test
     }
     return group_scores(assessed.report.table, assessed.report.name, groups)
+
+
+def plain_nb_vae(config: Config, seed: int, device: str) -> DataFrame:
+    """Score the model without JEPA, a plain conditional NB-VAE, as `held_out` scores ours."""
+    return ablation_rows(held_out(ablated(config, NB_VAE), seed, device), NB_VAE)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpjepa.benchmark.held_out import NB_VAE, ablation_rows
 from gpjepa.benchmark.truth import score_simulated
 from gpjepa.core.config import Config
 from gpjepa.data.simulator import SimulationConfig
 from gpjepa.data.simulator_config import CellsConfig, FreeConfig
+from gpjepa.training.ablations import ablated
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,3 +31,8 @@ def simulation(seed: int) -> SimulationConfig:
 def pairs(config: Config, seed: int, device: str) -> DataFrame:
     """Score held-out pairs against cells and against the truth that they were drawn from."""
     return score_simulated(simulation(seed), PAIRS, config, seed, device)
+
+
+def plain_nb_vae(config: Config, seed: int, device: str) -> DataFrame:
+    """Score the model without JEPA, a plain conditional NB-VAE, as `pairs` scores ours."""
+    return ablation_rows(pairs(ablated(config, NB_VAE), seed, device), NB_VAE)

@@ -56,13 +56,18 @@ TASKS = (
         (
             *headlines("doubles", PEARSON, OVER_ADDITIVE),
             *headlines("unseen genes", PERTURBED, OVER_MEAN),
+            Headline("interactions", "interaction_auprc", "AUPRC of interacting genes ↑", 1.0),
+            Headline("interaction classes", "precision_10, synergy", "precision@10 synergy ↑", 1.0),
         ),
     ),
     Task(
         "norman-k562",
         "Norman 2019, about 100 cells a perturbation: five doubles and three unseen genes",
         ("norman-k562", "gene-sets"),
-        (Part("five doubles, three genes", norman_k562.held_out),),
+        (
+            Part("five doubles, three genes", norman_k562.held_out),
+            Part("plain NB-VAE", norman_k562.plain_nb_vae),
+        ),
         (
             *headlines("doubles", PEARSON, OVER_ADDITIVE),
             *headlines("unseen genes", PEARSON, OVER_NOTHING),
@@ -122,7 +127,10 @@ TASKS = (
         "simulated",
         "simulated cells of a known mechanism: a quarter of the pairs",
         (),
-        (Part("a quarter of the pairs", simulated.pairs),),
+        (
+            Part("a quarter of the pairs", simulated.pairs),
+            Part("plain NB-VAE", simulated.plain_nb_vae),
+        ),
         (
             *headlines(truth.CELLS, PEARSON, OVER_ADDITIVE),
             *headlines(truth.TRUTH, PEARSON, OVER_ADDITIVE),
