@@ -7,7 +7,7 @@
   agree        the same formulas on the same inputs give the same numbers as cell-eval2
   eval-speed   gpjepa.evaluate beside cell-eval2 on the same files
 
-The last four need a package index once, for an environment of 1 GB under benchmarks/.envs.
+The last four need a package index once, for an environment of 1 GB under .cache/benchmarks.
 """
 
 from __future__ import annotations

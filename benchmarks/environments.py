@@ -1,4 +1,4 @@
-"""Environments of their own for other people's programs, under benchmarks/.envs."""
+"""Environments of their own for other people's programs, under .cache/benchmarks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+CACHE = ROOT.parent / ".cache" / "benchmarks"
 CONSTRAINTS = ROOT.parent / "constraints.txt"
 
 
@@ -22,7 +23,7 @@ def environment(name: str, constraints: Path = CONSTRAINTS) -> Path:
     requirements = ROOT / name / "requirements.txt"
     text = requirements.read_bytes() + constraints.read_bytes()
     stamp = hashlib.sha256(text).hexdigest()
-    place = ROOT / ".envs" / name
+    place = CACHE / name
     python, made = place / "bin" / "python", place / "made"
     if made.is_file() and made.read_text() == stamp:
         return python

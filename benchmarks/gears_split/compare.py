@@ -1,6 +1,6 @@
 """Compare our `gears` scheme with the simulation split of cell-gears on Norman's labels.
 
-Needs a package index on first use (about 1 GB under benchmarks/.envs); runs for seconds after.
+Needs a package index on first use (about 1 GB under .cache/benchmarks); runs for seconds after.
 """
 
 from __future__ import annotations
