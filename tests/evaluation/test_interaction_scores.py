@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def screen(strength: float = 1.0) -> tuple[EffectTable, list[str], np.ndarray, T
     """Make 20 doubles of which every second one has 5 interacting genes of 60."""
     draw = np.random.default_rng(3)
     names = [f"P{index:02d}" for index in range(21)]
-    labels = [f"{a}+{b}" for a, b in zip(names[:-1], names[1:], strict=True)]
+    labels = [f"{a}+{b}" for a, b in pairwise(names)]
     singles = draw.normal(scale=0.5, size=(21, 60))
     extra = np.zeros((20, 60))
     extra[::2, :5] = strength * draw.choice([-1.5, 1.5], size=(10, 5))

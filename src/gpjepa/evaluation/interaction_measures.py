@@ -56,7 +56,10 @@ def interaction_measures(singles: np.ndarray, doubles: np.ndarray) -> Interactio
             "genes] and [pairs, genes] with at least 3 genes; pass effects on the same genes"
         )
     subsets = gene_pairs(doubles.shape[1])
-    rows = [_measure(*pair, double, subsets) for pair, double in zip(singles, doubles, strict=True)]
+    rows = [
+        _measure(pair[0], pair[1], double, subsets)
+        for pair, double in zip(singles, doubles, strict=True)
+    ]
     columns = np.array(rows, dtype=np.float64).reshape(len(rows), 9).T
     return InteractionMeasures(*columns)
 

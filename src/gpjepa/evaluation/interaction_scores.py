@@ -10,7 +10,7 @@ import pandas
 from gpjepa.core.errors import DataError
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import members_of
-from gpjepa.evaluation.bootstrap import bootstrap_means
+from gpjepa.evaluation.bootstrap import bootstrap_mean
 from gpjepa.evaluation.effect_table import EffectTable
 from gpjepa.evaluation.interaction_metrics import (
     GENE_METRICS,
@@ -60,20 +60,18 @@ def score_interactions(
     pairs = interacting_pairs(truth.value, truth.error)
     items = signed_items(truth.value, genes)
     found = items.any(axis=1)
-    rates = np.array([0.0, base_rate(items[found]).mean() if found.any() else np.nan])
-    chance = np.array([0.0, chance_precision(items[found]).mean() if found.any() else np.nan])
+    rates = (0.0, float(base_rate(items[found]).mean()) if found.any() else np.nan)
+    chance = (0.0, float(chance_precision(items[found]).mean()) if found.any() else np.nan)
     counts = _resamples(len(labels), seed)
-    rows = []
+    rows: list[tuple[str, str, float, float, float, float, float, int]] = []
     for model, values in predicted.items():
         for index, scores in enumerate(gene_scores(values, truth.value, genes)):
             known = scores[~np.isnan(scores)]
-            low, high = bootstrap_means(known[None], seed)
-            mean = known.mean() if known.size else np.nan
-            told = (mean, low[0], high[0], rates[index], chance[index], known.size)
-            rows.append((GENE_METRICS[index].name, model, *told))
-        draws = resampled_pair_score(values, pairs, counts)
-        low, high = _interval(draws)
-        told = (low, high, float(base_rate(pairs)), float(chance_precision(pairs)), len(labels))
+            mean = float(known.mean()) if known.size else float("nan")
+            told = (*bootstrap_mean(known, seed), rates[index], chance[index], known.size)
+            rows.append((GENE_METRICS[index].name, model, mean, *told))
+        spread = _interval(resampled_pair_score(values, pairs, counts))
+        told = (*spread, float(base_rate(pairs)), float(chance_precision(pairs)), len(labels))
         rows.append((PAIR_METRIC.name, model, pair_score(values, pairs), *told))
     columns = ["metric", "model", "value", "low", "high", "base_rate", "chance", "n"]
     return pandas.DataFrame(rows, columns=columns)
