@@ -15,6 +15,7 @@ from gpjepa.evaluation.baselines import NAMES
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.evaluator import NOT_RESPONDING, EvaluationReport, evaluate
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
+from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 
 METRICS = {metric.name: metric for metric in (*EFFECT_METRICS, *GENERATIVE_METRICS)}
 
@@ -39,7 +40,8 @@ def report(oracle: Any, observed: Any, train: Any) -> EvaluationReport:
 def test_every_metric_and_every_baseline_has_its_rows(report: EvaluationReport) -> None:
     average = report.table[report.table.perturbation == "all"]
     for model in ("gpjepa", *NAMES):
-        assert set(average[average.model == model].metric) == set(METRICS)
+        found = {metric.name for metric in INTERACTION_METRICS} if model != "linear" else set()
+        assert set(average[average.model == model].metric) == {*METRICS, *found}
     for baseline in NAMES:
         assert f"gpjepa − {baseline}" in set(average.model)
     assert report.missing_axes == ("representation",)

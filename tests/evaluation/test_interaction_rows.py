@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from gpjepa.evaluation.baselines import fit_baselines
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
-from gpjepa.evaluation.interaction_rows import AS_GIVEN, interaction_rows
+from gpjepa.evaluation.interaction_rows import AS_GIVEN, interaction_rows, predicted_states
 from gpjepa.evaluation.pair import make_pair
-from gpjepa.evaluation.pseudobulk import group_pseudobulk
+from gpjepa.evaluation.pseudobulk import pseudobulk
 from gpjepa.evaluation.report_table import COLUMNS
 
 NAMES = [metric.name for metric in INTERACTION_METRICS]
@@ -35,10 +37,7 @@ def scored(interacting):
     observed = interacting.cells({"control": 200, **numbers, "T4": 40}, seed=2)
     predicted = interacting.cells({**numbers, "T4": 40}, seed=3)
     pair = make_pair(predicted, observed, train)
-    cells = pair.predicted.genes(pair.gated)
-    codes = cells.codes(pair.perturbations)
-    state = group_pseudobulk(cells.counts, cells.library, codes, 3, pair.target)
-    return pair, state, fit_baselines(pair.train, target=pair.target)
+    return pair, predicted_states(pair), fit_baselines(pair.train, target=pair.target)
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +98,22 @@ def test_without_combinations_there_are_no_rows_and_a_note(screen, train):
     frames, notes = interaction_rows(pair, np.zeros((2, int(pair.gated.sum()))), (), "model", 0)
     assert frames == []
     assert "not scored" in notes[0]
+
+
+def test_predicted_states_are_pseudobulks_and_spoiled_ones_nan(scored):
+    pair, state, _ = scored
+    cells = pair.predicted.of("T0+T1")
+    expected = pseudobulk(cells.counts, cells.library, pair.target)[pair.gated]
+    np.testing.assert_allclose(state[pair.perturbations.index("T0+T1")], expected)
+    spoiled = predicted_states(replace(pair, spoiled=frozenset({"T4"})))
+    assert np.isnan(spoiled).all(axis=1).tolist() == [name == "T4" for name in pair.perturbations]
+
+
+def test_a_rule_of_another_kind_is_not_shown(scored):
+    class Other:
+        name, fitted, notes = "other", True, ()
+
+    pair, state, fitted = scored
+    unknown = replace(fitted[0], rule=Other())
+    frames, _ = interaction_rows(pair, state, (unknown,), "model", 0)
+    assert set(pd.concat(frames)["model"]) == {"model"}

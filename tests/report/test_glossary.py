@@ -4,6 +4,7 @@ import pytest
 
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
+from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
 from gpjepa.evaluation.representation import REPRESENTATION_METRICS
@@ -11,6 +12,7 @@ from gpjepa.report.glossary import describe
 
 METRICS = (
     *EFFECT_METRICS,
+    *INTERACTION_METRICS,
     *REPRESENTATION_METRICS,
     *GENERATIVE_METRICS,
     *INTERVAL_METRICS,

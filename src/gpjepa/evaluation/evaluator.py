@@ -16,6 +16,8 @@ from gpjepa.evaluation.bounds import Bounds, make_bounds
 from gpjepa.evaluation.contenders import cell_numbers
 from gpjepa.evaluation.effect_scores import DIFFERENTIAL, EFFECT_METRICS, list_size
 from gpjepa.evaluation.generative import GENERATIVE_METRICS, responders
+from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
+from gpjepa.evaluation.interaction_rows import interaction_rows, predicted_states
 from gpjepa.evaluation.interval_rows import interval_rows
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.measured import Measured, measure
@@ -36,7 +38,7 @@ __all__ = ["EvaluationReport", "evaluate"]
 
 NOT_RESPONDING = "not responding"
 AXIS_METRICS: Mapping[str, tuple[Metric, ...]] = {
-    "effect": EFFECT_METRICS,
+    "effect": (*EFFECT_METRICS, *INTERACTION_METRICS),
     "representation": REPRESENTATION_METRICS,
     "generative": (*GENERATIVE_METRICS, *INTERVAL_METRICS, *POOLED_METRICS),
 }
@@ -83,6 +85,7 @@ def evaluate(
     scored = score_all(pair, measured, fitted, request)
     frames = [*_counted_axes(pair, measured, scored, request)]
     notes = [f"{each.name}: {note}" for each in fitted for note in each.notes]
+    frames += _interactions(pair, fitted, request, features, notes)
     if effects is not None:
         frames += interval_rows(effects, pair, measured, scored, request)
     else:
@@ -149,6 +152,23 @@ def _counted_axes(
     groups = {ALL: responds, NOT_RESPONDING: ~responds}
     cells = {model: own.cells for model, own in shown.items()}
     yield axis("generative", GENERATIVE_METRICS, cells, bounds, groups, {})
+
+
+def _interactions(
+    pair: EvaluationPair,
+    fitted: Sequence[Baseline],
+    request: Request,
+    features: GeneFeatures | None,
+    notes: list[str],
+) -> list[pandas.DataFrame]:
+    """Return the rows of genetic interactions, none without combinations; add their notes."""
+    if not request.wants(INTERACTION_METRICS):
+        return []
+    shown = fitted if request.baselines else ()
+    states = predicted_states(pair)
+    rows, told = interaction_rows(pair, states, shown, request.name, request.seed, features)
+    notes += told
+    return rows
 
 
 def _representation(

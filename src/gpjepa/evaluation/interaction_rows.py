@@ -28,7 +28,7 @@ from gpjepa.evaluation.interaction_metrics import (
 from gpjepa.evaluation.interaction_rules import own_interaction, refitted, rounded
 from gpjepa.evaluation.interactions import chance_precision, signed_items
 from gpjepa.evaluation.pair import EvaluationPair
-from gpjepa.evaluation.pseudobulk import pseudobulk
+from gpjepa.evaluation.pseudobulk import group_pseudobulk, pseudobulk
 from gpjepa.evaluation.report_table import ALL, COLUMNS, AxisScores, tabulate
 
 if TYPE_CHECKING:
@@ -87,6 +87,15 @@ def interaction_rows(
     return frames, (TRAINED_ON,)
 
 
+def predicted_states(pair: EvaluationPair) -> np.ndarray:
+    """Return the predicted pseudobulks [P, G] on the scored genes, NaN where one was spoiled."""
+    cells, count = pair.predicted.genes(pair.gated), len(pair.perturbations)
+    codes = cells.codes(pair.perturbations)
+    state = group_pseudobulk(cells.counts, cells.library, codes, count, pair.target)
+    state[np.isin(np.array(pair.perturbations), sorted(pair.spoiled))] = np.nan
+    return state
+
+
 def _contest(
     pair: EvaluationPair,
     labels: tuple[str, ...],
@@ -100,8 +109,13 @@ def _contest(
     predicted = {name: [rounded(state[rows] - view.sums) for view in views]}
     applies = {name: np.ones(len(labels), dtype=bool)}
     for baseline in fitted:
-        rules = [refitted(baseline.rule, view.table, features) for view in views]
-        own = [own_interaction(rule, labels)[:, pair.gated] for rule in rules]
+        own = []
+        for view in views:
+            rule = refitted(baseline.rule, view.table, features)
+            if rule is not None:
+                own.append(own_interaction(rule, labels)[:, pair.gated])
+        if not own:
+            continue
         predicted[baseline.name] = own
         applies[baseline.name] = np.isfinite(np.stack(own)).all(axis=(0, 2))
         if baseline.name == "additive":

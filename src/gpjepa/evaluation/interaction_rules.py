@@ -52,8 +52,11 @@ def rounded(values: np.ndarray) -> np.ndarray:
 
 def refitted(
     rule: EffectBaseline, table: EffectTable, features: GeneFeatures | None = None
-) -> EffectBaseline:
-    """Return a baseline learned anew from another table, with the settings chosen before."""
+) -> EffectBaseline | None:
+    """Return a baseline learned anew from another table, with the settings chosen before.
+
+    None for a rule of another kind, of which it is not known what it learned from.
+    """
     match rule:
         case Strong():
             parts = fit_parts(table, leading_directions(table.effects), rule.settings)
@@ -65,4 +68,4 @@ def refitted(
         case NoChange() | TrainingMean() | MatchingMean() | Additive():
             return replace(rule, table=table)
         case _:
-            return rule
+            return None

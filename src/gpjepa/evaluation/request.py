@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from gpjepa.core.errors import ConfigError, unknown
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
+from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
 from gpjepa.evaluation.representation import REPRESENTATION_METRICS
@@ -42,6 +43,7 @@ def metric_names() -> tuple[str, ...]:
     """Return the names of all metrics that can be asked for."""
     groups = (
         EFFECT_METRICS,
+        INTERACTION_METRICS,
         GENERATIVE_METRICS,
         INTERVAL_METRICS,
         POOLED_METRICS,
@@ -53,9 +55,9 @@ def metric_names() -> tuple[str, ...]:
 def metrics_of_means() -> tuple[str, ...]:
     """Return the metrics that predicted means are enough for.
 
-    Those of effects but for the tests of genes, and those of a table of effect intervals.
+    Those of effects but for the tests of genes, of interactions, and of a table of intervals.
     """
-    groups = (EFFECT_METRICS, INTERVAL_METRICS, POOLED_METRICS)
+    groups = (EFFECT_METRICS, INTERACTION_METRICS, INTERVAL_METRICS, POOLED_METRICS)
     names = (metric.name for group in groups for metric in group)
     return tuple(name for name in names if name not in TESTED)
 

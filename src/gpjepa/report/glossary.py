@@ -58,6 +58,18 @@ TERMS: tuple[tuple[str, Term], ...] = (
         "Pearson against other perturbations", "As Pearson Δ, but the change is measured from "
         "the mean of the training perturbations: what is particular to this one? Whatever all "
         "perturbations share no longer helps.", "higher", 1.0)),
+    ("interaction_pearson", Term(
+        "Interaction Pearson", "Correlation over genes between predicted and observed deviation "
+        "of a combination from the sum of its members; 0 for a model that adds them.",
+        "higher", 1.0)),
+    ("interaction_auprc_pairs", Term(
+        "Interacting combinations found", "Average precision of the size of the predicted "
+        "deviation from the sum at finding the combinations that interact; the floor is chance.",
+        "higher", 1.0)),
+    ("interaction_auprc", Term(
+        "Interacting genes found", "Average precision of the predicted deviation from the sum at "
+        "finding the genes of a combination that interact, with their sign; the floor is chance.",
+        "higher", 1.0)),
     ("r2_delta", Term(
         "R²", "Share of the variation of the observed change from control that the prediction "
         "explains, size included; negative when predicting nothing would be better.",
