@@ -13,12 +13,12 @@ from gpjepa.data.perturbseq import read
 from gpjepa.evaluation.embedding_space import principal_components
 from gpjepa.evaluation.pair import make_pair
 from gpjepa.evaluation.representation import (
-    NO_ANNOTATION,
     REPRESENTATION_METRICS,
     cell_rows,
     find_embedding,
     score_representation,
 )
+from gpjepa.evaluation.representation_rows import NO_ANNOTATION
 
 FACTORS = {"control": 1.0, "up": 4.0, "down": 0.2}
 
@@ -53,8 +53,15 @@ def score(predicted_embedding=None, observed_embedding=None, **change) -> pd.Dat
     return score_representation(predicted, observed, pair, 0)
 
 
-def value(table: pd.DataFrame, metric: str, perturbation: str = "all", column: str = "value"):
+def value(
+    table: pd.DataFrame,
+    metric: str,
+    perturbation: str = "all",
+    column: str = "value",
+    model: str = "",
+):
     rows = table[(table["metric"] == metric) & (table["perturbation"] == perturbation)]
+    rows = rows[rows["model"] == model]
     return rows[column].item()
 
 
@@ -142,3 +149,11 @@ def test_blood_cells_are_scored_within_conditions_beside_pca():
 
 
 BIO = ("avg_bio_best", "avg_bio_fixed")
+
+
+def test_references_stand_beside_the_embedding_in_every_score_that_they_have():
+    table = score()
+    for model in ("PCA", "HVG", "multinomial mixture"):
+        assert value(table, "held_out_similarity", model=model) > 0.9
+    for model in ("HVG", "multinomial mixture"):
+        assert 0.2 < value(table, "neighbourhood_overlap", model=model) < 1.0
