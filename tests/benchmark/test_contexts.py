@@ -72,8 +72,10 @@ def test_without_another_control_there_is_no_nearest_context(data: PerturbSeq) -
 def test_model_and_what_others_measured_are_scored_on_the_same_perturbations(
     data: PerturbSeq, config: Config
 ) -> None:
-    found = score_context(data, "cell_type", "type1", "left out", config, 0, "cpu")
-    rows = found[(found["group"] == "left out") & (found["metric"] == "l2")].set_index("model")
-    assert {"gpjepa", "no change", "mean elsewhere", "nearest context"} <= set(rows.index)
-    assert set(rows["n"]) == {2}
-    assert rows["value"]["mean elsewhere"] < rows["value"]["no change"]
+    first = context_split(data, "cell_type", "type1", 0).test[0]
+    found = score_context(data, "cell_type", "type1", "left out", config, 0, "cpu", [first])
+    for group in ("left out", "left out, others"):
+        rows = found[(found["group"] == group) & (found["metric"] == "l2")].set_index("model")
+        assert {"gpjepa", "no change", "mean elsewhere", "nearest context"} <= set(rows.index)
+        assert set(rows["n"]) == {1}
+        assert rows["value"]["mean elsewhere"] < rows["value"]["no change"]

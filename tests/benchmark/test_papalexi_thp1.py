@@ -30,8 +30,9 @@ def test_three_seeds_leave_out_every_target_that_responds_once(
 def test_three_seeds_leave_out_every_replicate_once(monkeypatch, config: Config) -> None:
     left = []
 
-    def score_context(data, column, level, group, config, seed, device) -> str:
+    def score_context(data, column, level, group, config, seed, device, main) -> str:
         left.append(level)
+        assert set(main) == NINE
         assert (column, group) == ("bio_rep", "replicate left out")
         return "scores"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,13 +83,20 @@ def score_context(
     config: Config,
     seed: int,
     device: str,
+    main: Collection[str] | None = None,
 ) -> DataFrame:
-    """Train without a context; score the model and what other contexts say in it."""
+    """Train without a context; score the model and what other contexts say in it.
+
+    Perturbations that are not in `main` (None: all are) make a group of their own.
+    """
     import pandas
 
     split = context_split(data, column, level, seed)
     assessed = train_and_assess(data, split, config, seed, device)
-    groups = dict.fromkeys(split.test, group)
+    groups = {
+        label: group if main is None or label in main else f"{group}, others"
+        for label in split.test
+    }
     rule = nearest_context(assessed.panel, split, assessed.target)
     table = pandas.concat((assessed.report.table, evaluated(rule, assessed, seed)))
     found = group_scores(table.reset_index(drop=True), assessed.report.name, groups)

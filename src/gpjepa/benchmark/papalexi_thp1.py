@@ -38,11 +38,16 @@ def unseen_targets(config: Config, seed: int, device: str) -> DataFrame:
 
 
 def unseen_replicate(config: Config, seed: int, device: str) -> DataFrame:
-    """Score every target in a replicate of which only control cells were trained on."""
+    """Score every target in a replicate of which only control cells were trained on.
+
+    The nine that respond are a group, the others, mostly without any effect, another.
+    """
     data = load()
     levels = sorted(set(data.covariate(REPLICATE)))
     level = levels[seed % len(levels)]
-    return score_context(data, REPLICATE, level, "replicate left out", config, seed, device)
+    nine = [target for third in RESPONDING for target in third]
+    group = "replicate left out"
+    return score_context(data, REPLICATE, level, group, config, seed, device, nine)
 
 
 def recovered(config: Config, seed: int, device: str) -> DataFrame:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from gpjepa.benchmark.task import Task
 from gpjepa.benchmark.tasks import TASKS, find_task
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MOST_WORKERS = 8
 
@@ -79,31 +81,11 @@ def summary(task: Task, seeds: int, outcomes: Sequence[Outcome]) -> dict[str, An
         if each.rows
     ]
     scores = pandas.concat(frames, ignore_index=True)
-    records = []
-    for (group, metric, model), rows in scores.groupby(["group", "metric", "model"], sort=True):
-        rows = rows.sort_values("seed")
-        values = rows["value"].to_numpy(dtype=np.float64)
-        known = values[np.isfinite(values)]
-        if not len(known):
-            continue
-        records.append(
-            {
-                "group": group,
-                "metric": metric,
-                "model": model,
-                "mean": float(known.mean()),
-                "sd": spread(known),
-                "floor": _mean(rows["floor"].to_numpy(dtype=np.float64)),
-                "ceiling": _mean(rows["ceiling"].to_numpy(dtype=np.float64)),
-                "n": round(float(rows["n"].astype(float).mean())),
-                "seeds": len(known),
-                "values": {
-                    str(seed): float(value)
-                    for seed, value in zip(rows["seed"], values, strict=True)
-                    if math.isfinite(value)
-                },
-            }
-        )
+    records = [
+        {"group": group, "metric": metric, "model": model, **over_seeds(rows.sort_values("seed"))}
+        for (group, metric, model), rows in scores.groupby(["group", "metric", "model"], sort=True)
+        if rows["value"].notna().any()
+    ]
     return {
         "benchmark": task.name,
         "title": task.title,
@@ -120,6 +102,23 @@ def summary(task: Task, seeds: int, outcomes: Sequence[Outcome]) -> dict[str, An
             for each in outcomes
         ],
         "table": records,
+    }
+
+
+def over_seeds(rows: DataFrame) -> dict[str, Any]:
+    """Return one model's score over the seeds that have it."""
+    rows = rows[rows["value"].notna()]
+    values = rows["value"].to_numpy(dtype=np.float64)
+    return {
+        "mean": float(values.mean()),
+        "sd": spread(values),
+        "floor": _mean(rows["floor"].to_numpy(dtype=np.float64)),
+        "ceiling": _mean(rows["ceiling"].to_numpy(dtype=np.float64)),
+        "n": round(float(rows["n"].astype(float).mean())),
+        "seeds": len(values),
+        "values": {
+            str(seed): float(value) for seed, value in zip(rows["seed"], values, strict=True)
+        },
     }
 
 
