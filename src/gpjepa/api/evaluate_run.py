@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gpjepa.api.artefacts import write_artefacts
 from gpjepa.api.assessment import Assessment, assess
+from gpjepa.api.depth import depth_robustness
 from gpjepa.api.headline import headline_rows
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
@@ -53,6 +55,9 @@ def evaluate_model(
             f"the evaluation lacks an axis ({missing}); expected effect, representation and "
             "generative scores; check the observed cells"
         )
+    depth = depth_robustness(model, assessed, options.seed)
+    if depth is not None:
+        assessed = replace(assessed, report=assessed.report.extended(depth))
     write_artefacts(model, assessed, out, options.seed)
     screened = screen_pairs(model, data.perturbations, assessed.gated, options.seed)
     write_atomic(out / "screen.csv", lambda path: screened.to_csv(path, index=False))

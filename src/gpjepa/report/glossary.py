@@ -134,6 +134,12 @@ TERMS: tuple[tuple[str, Term], ...] = (
     ("collapsed_dimensions", Term(
         "Collapsed dimensions", "Share of the embedding's dimensions that hardly vary between "
         "cells.", "lower", 0.0)),
+    ("depth_overlap", Term(
+        "Neighbours at low depth", "Share of the neighbours of a whole cell that are still found "
+        "when only this percentage of its counts is kept.", "higher", 1.0)),
+    ("depth_knn", Term(
+        "Label transfer at low depth", "Accuracy of the cell type that full-depth neighbours give "
+        "a cell of which only this percentage of the counts is kept.", "higher", 1.0)),
     ("energy_distance", Term(
         "Energy distance", "Distance between the population of predicted cells and that of "
         "observed cells, shape included.", "lower", 0.0)),
