@@ -41,11 +41,12 @@ NOT_SCORED = (
     f"interactions: not scored; no combination has {FEWEST_CELLS} observed cells and members with "
     f"{FEWEST_CELLS} training cells as singles"
 )
-AS_GIVEN = "additive, all cells"
+AS_GIVEN = ("additive", "strong")  # baselines that are also scored as the model is
+ALL_CELLS = ", all cells"
 TRAINED_ON = (
     "interactions: the model's doubles are compared with a half of the members' training cells and "
-    "labelled by the other half; noise that a model took over from its training cells lowers its "
-    f"score, as that of {AS_GIVEN!r}; baselines are refitted without the label's half"
+    "labelled by the other half: noise that it took over from its training cells lowers its score, "
+    f"as that of baselines named {ALL_CELLS!r}; the others are refitted without the labelling half"
 )
 
 
@@ -74,8 +75,9 @@ def interaction_rows(
     Pearson r of predicted and measured ε, and average precision at finding the significant
     genes with their sign, each within a combination. Per pair: average precision of ‖ε‖ at
     finding the combinations that interact. Floors are what chance gets, 0 or a random order;
-    ceilings another measurement from as many cells. "additive, all cells" is the sum scored as
-    the model is. There are no rows without combinations whose members were trained on as
+    ceilings another measurement from as many cells. Baselines are refitted without the cells
+    that label; "additive, all cells" and "strong, all cells" are scored as the model is, and so
+    are its fair rivals. There are no rows without combinations whose members were trained on as
     singles.
     """
     labels = scored_combinations(pair)
@@ -108,6 +110,8 @@ def _contest(
     rows = [pair.perturbations.index(label) for label in labels]
     predicted = {name: [rounded(state[rows] - view.sums) for view in views]}
     applies = {name: np.ones(len(labels), dtype=bool)}
+    cells = pair.prediction_control.genes(pair.gated)
+    control = pseudobulk(cells.counts, cells.library, pair.target)
     for baseline in fitted:
         own = []
         for view in views:
@@ -118,12 +122,10 @@ def _contest(
             continue
         predicted[baseline.name] = own
         applies[baseline.name] = np.isfinite(np.stack(own)).all(axis=(0, 2))
-        if baseline.name == "additive":
-            control = pair.prediction_control.genes(pair.gated)
-            base = pseudobulk(control.counts, control.library, pair.target)
-            given = base + baseline.effects(labels)[:, pair.gated]
-            predicted[AS_GIVEN] = [rounded(given - view.sums) for view in views]
-            applies[AS_GIVEN] = applies[name]
+        if baseline.name in AS_GIVEN:
+            given = control + baseline.effects(labels)[:, pair.gated]
+            predicted[baseline.name + ALL_CELLS] = [rounded(given - view.sums) for view in views]
+            applies[baseline.name + ALL_CELLS] = np.isfinite(given).all(axis=1)
     return _Contest(labels, views, predicted, applies)
 
 
