@@ -11,7 +11,7 @@ import numpy as np
 
 from gpjepa.benchmark.cache import Cache, data_digest, key_of, source_digest
 from gpjepa.benchmark.jobs import Job, Outcome, run_jobs
-from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.scores import COLUMNS, NUMBERS
 from gpjepa.benchmark.task import Task
 from gpjepa.benchmark.tasks import TASKS, find_task
 from gpjepa.core.config import Config
@@ -75,8 +75,11 @@ def summary(task: Task, seeds: int, outcomes: Sequence[Outcome]) -> dict[str, An
     """Return the document of one benchmark: its scores with their spread over seeds."""
     import pandas
 
+    numbers = dict.fromkeys(NUMBERS, np.float64)
     frames = [
-        pandas.DataFrame(each.rows, columns=list(COLUMNS)).assign(seed=each.job.seed)
+        pandas.DataFrame(each.rows, columns=list(COLUMNS))
+        .astype(numbers)
+        .assign(seed=each.job.seed)
         for each in outcomes
         if each.rows
     ]
@@ -114,7 +117,7 @@ def over_seeds(rows: DataFrame) -> dict[str, Any]:
         "sd": spread(values),
         "floor": _mean(rows["floor"].to_numpy(dtype=np.float64)),
         "ceiling": _mean(rows["ceiling"].to_numpy(dtype=np.float64)),
-        "n": round(float(rows["n"].astype(float).mean())),
+        "n": round(float(rows["n"].mean())),
         "seeds": len(values),
         "values": {
             str(seed): float(value) for seed, value in zip(rows["seed"], values, strict=True)

@@ -12,7 +12,8 @@ from gpjepa.evaluation import effect
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-COLUMNS = ("group", "metric", "model", "value", "floor", "ceiling", "n")
+NUMBERS = ("value", "floor", "ceiling", "n")
+COLUMNS = ("group", "metric", "model", *NUMBERS)
 FLOORS = ("no change", "training mean")
 LOWER = frozenset({"l2", "l2_over_no_change", "l2_over_additive", "l2_over_training_mean"})
 

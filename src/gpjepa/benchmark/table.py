@@ -39,8 +39,9 @@ def markdown(documents: Sequence[Record]) -> str:
     """Return the table of the model against every baseline on all benchmarks, in Markdown.
 
     One line a headline score, the best prediction in bold. The last columns give what bounds
-    the score and whether the model beats the best of the others: even where their difference,
-    paired over seeds, is within its standard error.
+    the score (the ceiling is a replicate, or the measured effects' own score) and the verdict on
+    the model against the best of the others: even where their difference, paired over seeds, is
+    within its standard error.
 
     Raises `DataError` for documents without a headline score.
     """
@@ -50,7 +51,7 @@ def markdown(documents: Sequence[Record]) -> str:
             "no headline score found; expected the document that `gpjepa benchmark all --json` "
             "prints; run it"
         )
-    head = ["benchmark", "held out", "score", *FIRST, "others", "bound", "gpjepa"]
+    head = ["benchmark", "held out", "score", *FIRST, "others", "bound", "verdict"]
     verdicts = [line[-1] for line in lines]
     rule = ["---"] * len(head)
     table = "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
@@ -62,7 +63,9 @@ def _told(documents: Sequence[Record]) -> str:
     """Return how many seeds and how much time are behind the table."""
     seeds = sorted({document["seeds"] for document in documents})
     spent = sum(float(document["seconds"]) for document in documents)
-    return f"Means over {'/'.join(map(str, seeds))} seeds; {spent / 60:.0f} core-minutes together."
+    word = "seed" if seeds == [1] else "seeds"
+    over = "/".join(map(str, seeds))
+    return f"Means over {over} {word}; {spent / 60:.0f} core-minutes together."
 
 
 def _lines(document: Record) -> Iterator[list[str]]:
@@ -91,7 +94,7 @@ def _line(document: Record, headline: Headline, records: Mapping[str, Record]) -
     bounds = [f"{each} {shown(each)}" for each in records if each.startswith(ORACLES)]
     ceiling = next(iter(records.values()))["ceiling"]
     if ceiling is not None:
-        bounds.insert(0, f"replicate {ceiling:.3f}")
+        bounds.insert(0, f"ceiling {ceiling:.3f}")
     return [
         title,
         headline.group,

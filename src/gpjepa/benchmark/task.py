@@ -56,10 +56,10 @@ class Task:
 
 
 PEARSON = ("pearson_delta", "Pearson Δ ↑", 1.0)
-PERTURBED = ("pearson_perturbed", "Pearson, perturbed reference ↑", 1.0)
 OVER_ADDITIVE = ("l2_over_additive", "L2 ÷ additive's ↓", 0.0)
 OVER_MEAN = ("l2_over_training_mean", "L2 ÷ training mean's ↓", 0.0)
 OVER_NOTHING = ("l2_over_no_change", "L2 ÷ no change's ↓", 0.0)
+CENTROID = ("centroid_accuracy", "centroid accuracy ↑", 1.0)
 ENERGY = ("energy_distance", "energy distance ↓", 0.0)
 
 
