@@ -177,26 +177,33 @@ def _pair_row(
 ) -> dict[str, object]:
     """Return one row of all combinations; a difference has no bounds."""
     known = draws[~np.isnan(draws)]
-    enough = count > 1 and known.size > 0
+    low, high = np.nan, np.nan
+    if count > 1 and known.size:
+        low, high = np.quantile(known, [TAIL, 1.0 - TAIL])
     row: dict[str, object] = {
         "axis": AXIS,
         "metric": PAIR_METRIC.name,
         "perturbation": ALL,
         "model": model,
         "value": value,
-        "low": np.quantile(known, TAIL) if enough else np.nan,
-        "high": np.quantile(known, 1.0 - TAIL) if enough else np.nan,
-        "n": count,
+        "low": low,
+        "high": high,
+        "n": 0 if np.isnan(value) else count,
         "undefined": 0,
     }
     if bounds is None:
         return row
-    scaled = float(skill((PAIR_METRIC,), np.array([[value]]), bounds)[0, 0])
+    scaled, *ends = (
+        float(skill((PAIR_METRIC,), np.array([[each]]), bounds)[0, 0])
+        for each in (value, low, high)
+    )
     return row | {
         "floor": float(bounds.floor[0, 0]),
         "ceiling": float(bounds.ceiling[0, 0]),
         "ceiling_low": float(bounds.low[0, 0]),
         "ceiling_high": float(bounds.high[0, 0]),
         "skill": scaled,
+        "skill_low": ends[0],
+        "skill_high": ends[1],
         "undefined": int(np.isnan(scaled) and not np.isnan(bounds.floor[0, 0])),
     }

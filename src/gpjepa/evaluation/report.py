@@ -118,8 +118,9 @@ class EvaluationReport:
     def _higher_is_better(self, metric: str) -> bool:
         from gpjepa.evaluation.effect_scores import EFFECT_METRICS
         from gpjepa.evaluation.generative import GENERATIVE_METRICS
+        from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 
-        metrics = (*EFFECT_METRICS, *GENERATIVE_METRICS)
+        metrics = (*EFFECT_METRICS, *INTERACTION_METRICS, *GENERATIVE_METRICS)
         return any(each.name == metric and each.kind == "higher" for each in metrics)
 
     def _told(self, metric: str, own: pandas.Series) -> str:
