@@ -7,6 +7,7 @@ import pytest
 
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
+from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
 
@@ -36,7 +37,13 @@ def test_the_better_value_is_the_one_with_the_smaller_loss() -> None:
 
 @pytest.mark.parametrize(
     "metric",
-    [*EFFECT_METRICS, *GENERATIVE_METRICS, *INTERVAL_METRICS, *POOLED_METRICS],
+    [
+        *EFFECT_METRICS,
+        *INTERACTION_METRICS,
+        *GENERATIVE_METRICS,
+        *INTERVAL_METRICS,
+        *POOLED_METRICS,
+    ],
     ids=lambda metric: metric.name,
 )
 def test_no_value_is_worse_than_the_worst_or_better_than_the_best(metric: Metric) -> None:
