@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gpjepa.core.errors import DataError
+from gpjepa.core.errors import ConfigError, DataError
 from gpjepa.data.gene_features import GeneFeatures
 from gpjepa.evaluation.baselines import NAMES
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
@@ -229,3 +229,24 @@ def test_paths_are_read_as_well(tmp_path: Any, oracle: Any, observed: Any, train
     from_files = evaluate(paths[0], str(paths[1]), train=paths[2], baselines=False)
     direct = evaluate(oracle, observed, train=train, baselines=False)
     pd.testing.assert_frame_equal(from_files.table, direct.table)
+
+
+def test_few_predicted_cells_are_told_because_they_make_populations_look_farther(
+    screen: Any, observed: Any, train: Any
+) -> None:
+    few = screen.cells({"T0+T1": 20, "T2+T3": 40, "T4": 40, "T5": 40}, seed=3)
+    notes = evaluate(few, observed, train=train, baselines=False).notes
+    assert any("1 perturbations have fewer predicted cells than half" in note for note in notes)
+
+
+def test_only_metrics_asked_for_are_computed_and_equal_those_of_the_whole_table(
+    oracle: Any, observed: Any, train: Any, report: EvaluationReport
+) -> None:
+    asked = ["de_recall", "l2", "mmd"]
+    some = evaluate(oracle, observed, train=train, metrics=asked)
+    assert set(some.table["metric"]) == set(asked)
+    full = report.table[report.table["metric"].isin(asked)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some.table, full)
+    assert some.unasked == ("representation",)
+    with pytest.raises(ConfigError, match="'pearsn_delta' is not known"):
+        evaluate(oracle, observed, metrics=["pearsn_delta"])

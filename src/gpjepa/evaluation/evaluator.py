@@ -205,6 +205,17 @@ def _told(pair: EvaluationPair) -> tuple[str, ...]:
         notes.append(f"a fifth of the {genes} scored genes at most: {listed}")
     if not pair.has_training:
         notes.append("perturbed reference: the mean of the observed perturbations")
+    cells = pair.predicted.codes(pair.perturbations)
+    own, measured = (
+        np.bincount(codes, minlength=len(pair.perturbations))
+        for codes in (cells, pair.observed.codes(pair.perturbations))
+    )
+    few = int((own < measured // 2).sum()) if pair.counted else 0
+    if few:
+        notes.append(
+            f"{few} perturbations have fewer predicted cells than half of the observed: their "
+            "populations are compared on fewer cells and look farther away; predict more"
+        )
     if pair.spoiled:
         notes.append(f"NaN, so the worst values: {', '.join(sorted(pair.spoiled))}")
     return (*notes, *pair.notes)

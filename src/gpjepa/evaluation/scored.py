@@ -22,7 +22,7 @@ from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.measured import Measured, score_on_half
 from gpjepa.evaluation.pair import EvaluationPair
 from gpjepa.evaluation.population import Population
-from gpjepa.evaluation.request import Request
+from gpjepa.evaluation.request import TESTED, Request
 
 FLOORS = ("no change", "training mean")
 COMPARED_HALVES = 4  # held-back halves on which skill is measured, of those of the ceiling
@@ -43,59 +43,66 @@ class Scored:
     cells: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """What every contender is compared with; `few` [P] is how many cells a half of the truth has.
+
+    Genes are tested in as many cells where a half is compared with, as a test finds more genes in
+    more cells; `tested` off leaves the tests out.
+    """
+
+    pair: EvaluationPair
+    measured: Measured
+    few: np.ndarray
+    seed: int
+    tested: bool
+
+
 def score_all(
     pair: EvaluationPair, measured: Measured, fitted: tuple[Baseline, ...], request: Request
 ) -> dict[str, Scored]:
     """Score the model and the fitted baselines, those that only make the floor as needed."""
-    numbers, name = cell_numbers(pair), request.name
-    few = np.maximum(numbers // 2, 1)  # as many cells as a half of the truth has
+    numbers, name, seed = cell_numbers(pair), request.name, request.seed
+    tested = request.wants(metric for metric in EFFECT_METRICS if metric.name in TESTED)
+    terms = _Terms(pair, measured, np.maximum(numbers // 2, 1), seed, tested)
     like = request.wants(GENERATIVE_METRICS)
-    model = model_contender(pair, name, numbers, request.seed)
-    scored = {name: score(model, pair, measured, few, request.seed, like and pair.counted)}
-    for contender in baseline_contenders(pair, fitted, numbers, request.seed):
+    model = model_contender(pair, name, numbers, seed)
+    scored = {name: _score(model, terms, like and pair.counted)}
+    for contender in baseline_contenders(pair, fitted, numbers, seed):
         needed = like and (request.baselines or contender.name == FLOORS[0])
-        scored[contender.name] = score(contender, pair, measured, few, request.seed, needed)
+        scored[contender.name] = _score(contender, terms, needed, request.baselines)
     scored[name] = worst_where_spoiled(scored[name], scored[FLOORS[0]], pair)
     return scored
 
 
-def score(
-    contender: Contender,
-    pair: EvaluationPair,
-    measured: Measured,
-    few: np.ndarray,
-    seed: int,
-    like: bool,
-) -> Scored:
+def _score(contender: Contender, terms: _Terms, like: bool, shown: bool = True) -> Scored:
     """Score a contender; `like` off leaves out how like the observed its populations are.
 
-    Genes are tested in at most `few` [P] cells where half of the truth is compared with, because
-    a test finds more genes in more cells.
+    Of one that is not `shown` only the scores on halves are complete.
     """
-    control, counted = contender.control_cells, contender.counted
-    calls = significant_genes(contender.populations, control) if counted else None
-    fewer = significant_genes(_fewer(contender, few, seed), control) if counted else None
-    effects = score_effects(contender.state, contender.control, calls, measured.truth)
-    on_halves = mean_known(
-        np.stack(
-            [
-                score_on_half(contender.state, contender.control, fewer, half)
-                for half in measured.held_back[:COMPARED_HALVES]
-            ]
-        )
-    )
+    control, tested = contender.control_cells, terms.tested and contender.counted
+    measured, start = terms.measured, contender.control
+    calls = significant_genes(contender.populations, control) if tested and shown else None
+    fewer = significant_genes(_fewer(contender, terms), control) if tested else None
+    effects = score_effects(contender.state, start, calls, measured.truth)
+    halves = [
+        score_on_half(contender.state, start, fewer, half)
+        for half in measured.held_back[:COMPARED_HALVES]
+    ]
+    on_halves = mean_known(np.stack(halves))
     effects[:, ~contender.applies] = np.nan
     on_halves[:, ~contender.applies] = np.nan
-    halves = measured.halves if like else ()
-    cells = score_populations(contender.populations, halves, control, pair.target, seed)
+    compared = measured.halves if like else ()
+    target, seed = terms.pair.target, terms.seed
+    cells = score_populations(contender.populations, compared, control, target, seed)
     return Scored(contender.name, contender.applies, effects, on_halves, cells)
 
 
-def _fewer(contender: Contender, most: np.ndarray, seed: int) -> list[Population | None]:
-    rng = numpy_stream(seed, "fewer cells", contender.name)
+def _fewer(contender: Contender, terms: _Terms) -> list[Population | None]:
+    rng = numpy_stream(terms.seed, "fewer cells", contender.name)
     return [
         None if cells is None else subsample(cells, int(number), rng)
-        for cells, number in zip(contender.populations, most, strict=True)
+        for cells, number in zip(contender.populations, terms.few, strict=True)
     ]
 
 
