@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 
 from gpjepa.evaluation.distances import (
@@ -79,12 +79,15 @@ def test_mmd_equals_the_sum_over_kernels_with_the_observed_median():
     assert value == pytest.approx(np.sqrt(square), abs=1e-5)
 
 
-@pytest.mark.parametrize("scale", [1, 1000])
+@pytest.mark.parametrize("scale", [1, 5, 1000])
 def test_count_distances_equal_scipy_gene_by_gene(scale):
+    """Tabulated and sorted counts, dense and sparse."""
     rng = np.random.default_rng(6)
     first = scale * rng.poisson([0.1, 1.0, 30.0], size=(50, 3))
     second = scale * rng.poisson([0.3, 1.0, 20.0], size=(50, 3))
     kolmogorov, wasserstein = count_distances(first, second)
+    again = count_distances(sparse.csr_matrix(first), sparse.csr_matrix(second))
+    np.testing.assert_array_equal(again, [kolmogorov, wasserstein])
     for gene in range(3):
         pair = first[:, gene], second[:, gene]
         expected = stats.wasserstein_distance(*np.log1p(pair))

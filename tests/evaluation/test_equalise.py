@@ -40,3 +40,5 @@ def test_normalisation_divides_by_the_library_and_survives_empty_cells():
     counts = np.array([[2, 0], [0, 0]])
     values = log_normalise(counts, np.array([4.0, 0.0]), 10.0)
     np.testing.assert_allclose(values, [[np.log1p(5.0), 0.0], [0.0, 0.0]], rtol=1e-6)
+    again = log_normalise(sparse.csr_matrix(counts), np.array([4.0, 0.0]), 10.0)
+    np.testing.assert_array_equal(again, values)

@@ -106,6 +106,28 @@ def test_values_repeat_with_the_generator_and_lone_cells_have_none():
     assert all(np.isnan(value) for value in score(population(15, 1), second).values())
 
 
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        (
+            (1, 60, 3.0, 1.0),
+            (1.0410933311, 0.3189625789, 0.2484314659, 0.3767591861, 0.0845, 0.0410668397, 0.169),
+        ),
+        (
+            (2, 45, 1.0, 2.5),
+            (0.2409959882, 0.1284882185, 0.1306353291, 0.5091093351, 0.0616666667, 0.0416838174,
+             0.1144444444),
+        ),
+    ],
+)  # fmt: skip
+def test_values_stay_what_they_were_through_every_change_made_for_speed(predicted, expected):
+    found = score_population(
+        *population(*predicted), *population(5, 50), *population(9, 80), 500.0,
+        np.random.default_rng(3),
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, atol=2e-6)  # distances are in single precision
+
+
 def test_scores_do_not_depend_on_the_order_of_cells_or_genes():
     first, second, control = population(16, 60), population(17, 60), population(18)
     plain = score(first, second, control)
@@ -125,6 +147,9 @@ def test_variance_ratio_is_the_log_of_sample_variances_and_finite_for_silent_gen
     first, second = rng.poisson([3.0, 5.0], (100, 2)), rng.poisson([6.0, 2.0], (100, 2))
     expected = np.log(first.var(axis=0, ddof=1) / second.var(axis=0, ddof=1))
     np.testing.assert_allclose(log_variance_ratio(first, second), expected)
+    np.testing.assert_allclose(
+        log_variance_ratio(*map(sparse.csr_matrix, (first, second))), expected
+    )
     silent = log_variance_ratio(np.zeros((100, 2)), second)
     np.testing.assert_allclose(silent, np.log(0.01 / second.var(axis=0, ddof=1)))
 

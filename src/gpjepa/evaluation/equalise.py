@@ -28,15 +28,16 @@ def thin(counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarr
     if share >= 1.0:
         return values
     kept = values.copy()
-    few = np.flatnonzero((values > 0) & (values <= SMALL))
+    flat, given = kept.reshape(-1), values.reshape(-1)
+    few = np.flatnonzero((given > 0) & (given <= SMALL))
     if few.size:
-        sizes = values.flat[few]
-        units = rng.random(int(sizes.sum()), dtype=np.float32) < share
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        kept.flat[few] = np.add.reduceat(units, starts, dtype=np.int64)
-    many = np.flatnonzero(values > SMALL)
+        ends = np.cumsum(given[few])
+        units = rng.random(int(ends[-1]), dtype=np.float32) < share
+        total = np.concatenate([[0], np.cumsum(units)])[ends]
+        flat[few] = np.diff(total, prepend=0)
+    many = np.flatnonzero(given > SMALL)
     if many.size:
-        kept.flat[many] = rng.binomial(values.flat[many], share)
+        flat[many] = rng.binomial(given[many], share)
     return kept
 
 
@@ -52,7 +53,15 @@ def depth_shares(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     return low / means[0], low / means[1]
 
 
-def log_normalise(counts: np.ndarray, library: np.ndarray, target: float) -> np.ndarray:
-    """Return log1p(target · counts / library) per cell, float32; cells without library are 0."""
+def log_normalise(
+    counts: sparse.csr_matrix | np.ndarray, library: np.ndarray, target: float
+) -> np.ndarray:
+    """Return log1p(target · counts / library) per cell, dense float32; no library gives 0."""
     scale = np.where(library > 0, target / np.where(library > 0, library, 1.0), 0.0)
-    return np.log1p(counts * scale[:, None].astype(np.float32), dtype=np.float32)
+    scale = scale.astype(np.float32)
+    if isinstance(counts, np.ndarray):
+        return np.log1p(counts * scale[:, None], dtype=np.float32)
+    cells = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    values = np.log1p(counts.data * scale[cells], dtype=np.float32)
+    parts = (values, counts.indices, counts.indptr)
+    return sparse.csr_matrix(parts, shape=counts.shape).toarray()

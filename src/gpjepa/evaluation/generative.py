@@ -52,10 +52,10 @@ def score_population(
     if sides is None:
         return np.full(len(GENERATIVE_METRICS), np.nan)
     first, second, cells = sides
-    count = len(first)
+    count = first.shape[0]
     distance = pairwise_distances(cells)
     kolmogorov, wasserstein = count_distances(first, second)
-    rate = np.asarray(control.sum(axis=0)).ravel() / max(float(np.sum(control_library)), 1.0)
+    rate = _totals(control, control.data) / max(float(np.sum(control_library)), 1.0)
     leading = np.sort(np.argsort(-rate, kind="stable")[:CORRELATED_GENES])
     return np.array(
         [
@@ -82,7 +82,7 @@ def population_energy(
     sides = _equalised(predicted, predicted_library, observed, observed_library, target, rng)
     if sides is None:
         return float("nan")
-    return energy_distance(pairwise_distances(sides[2]), len(sides[0]))
+    return energy_distance(pairwise_distances(sides[2]), sides[0].shape[0])
 
 
 def _equalised(
@@ -92,8 +92,11 @@ def _equalised(
     observed_library: np.ndarray,
     target: float,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return counts of both sides at equal cells and depth, and all cells log-normalised."""
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, np.ndarray] | None:
+    """Return counts of both sides at equal cells and depth, and all cells log-normalised.
+
+    Counts that thinning brings to nothing are dropped.
+    """
     rows, columns = equal_cells(predicted, observed, rng)
     if len(rows) < 2:
         return None
@@ -102,8 +105,8 @@ def _equalised(
         np.asarray(observed_library, dtype=np.float64)[columns],
     )
     shares = depth_shares(*libraries)
-    first = thin(predicted[rows].toarray(), shares[0], rng)
-    second = thin(observed[columns].toarray(), shares[1], rng)
+    first = _thinned(predicted, rows, shares[0], rng)
+    second = _thinned(observed, columns, shares[1], rng)
     cells = [
         log_normalise(counts, share * library, target)
         for counts, share, library in zip((first, second), shares, libraries, strict=True)
@@ -111,7 +114,25 @@ def _equalised(
     return first, second, np.vstack(cells)
 
 
-def log_variance_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def _thinned(
+    counts: sparse.csr_matrix, rows: np.ndarray, share: float, rng: np.random.Generator
+) -> sparse.csr_matrix:
+    chosen = counts if len(rows) == counts.shape[0] else counts[rows]
+    chosen = chosen if chosen.has_sorted_indices else chosen.sorted_indices()
+    kept = thin(chosen.data, share, rng)
+    result = sparse.csr_matrix((kept, chosen.indices, chosen.indptr), shape=chosen.shape, copy=True)
+    result.eliminate_zeros()
+    return result
+
+
+def _totals(counts: sparse.csr_matrix, weights: np.ndarray) -> np.ndarray:
+    """Return the sums over cells of a weight of each non-zero count, float64 [G]."""
+    return np.bincount(counts.indices, weights=weights, minlength=counts.shape[1])
+
+
+def log_variance_ratio(
+    predicted: sparse.csr_matrix | np.ndarray, observed: sparse.csr_matrix | np.ndarray
+) -> np.ndarray:
     """Return log(predicted variance / observed variance) per gene, counts [cells, G].
 
     A variance below that of a single count in one cell is raised to it (1/n), so a silent gene
@@ -119,14 +140,23 @@ def log_variance_ratio(predicted: np.ndarray, observed: np.ndarray) -> np.ndarra
     """
     variances = []
     for side in (predicted, observed):
-        values = np.asarray(side, dtype=np.float64)
-        variances.append(np.maximum(values.var(axis=0, ddof=1), 1.0 / len(values)))
+        counts, cells = sparse.csr_matrix(side), side.shape[0]
+        values = counts.data.astype(np.float64)
+        spread = _totals(counts, values * values) - _totals(counts, values) ** 2 / cells
+        variances.append(np.maximum(spread / (cells - 1), 1.0 / cells))
     return np.log(variances[0] / variances[1])
 
 
-def zero_fraction_error(predicted: np.ndarray, observed: np.ndarray) -> float:
+def zero_fraction_error(
+    predicted: sparse.csr_matrix | np.ndarray, observed: sparse.csr_matrix | np.ndarray
+) -> float:
     """Return the mean over genes of the absolute difference of the shares of zeros."""
-    return float(np.abs((predicted == 0).mean(axis=0) - (observed == 0).mean(axis=0)).mean())
+    shares = []
+    for side in (predicted, observed):
+        counts = sparse.csr_matrix(side)
+        positive = np.bincount(counts.indices[counts.data != 0], minlength=counts.shape[1])
+        shares.append(positive / counts.shape[0])
+    return float(np.abs(shares[0] - shares[1]).mean())
 
 
 def correlation_agreement(predicted: np.ndarray, observed: np.ndarray) -> float:
@@ -138,11 +168,19 @@ def correlation_agreement(predicted: np.ndarray, observed: np.ndarray) -> float:
     varies = (np.ptp(predicted, axis=0) > 0) | (np.ptp(observed, axis=0) > 0)
     if varies.sum() < 3:
         return 0.0
-    upper = np.triu_indices(int(varies.sum()), 1)
-    first, second = (_correlations(side[:, varies])[upper] for side in (predicted, observed))
-    first, second = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / scale if scale > 0 else 0.0
+    first, second = (
+        _off_diagonal(_correlations(side[:, varies])) for side in (predicted, observed)
+    )
+    scale = float(np.sqrt(np.vdot(first, first) * np.vdot(second, second)))
+    return float(np.vdot(first, second)) / scale if scale > 0 else 0.0
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """Return the matrix less the mean of its off-diagonal entries, its diagonal 0."""
+    np.fill_diagonal(matrix, 0.0)
+    matrix -= matrix.sum() / (matrix.size - len(matrix))
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
 
 
 def _correlations(cells: np.ndarray) -> np.ndarray:
