@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gpjepa.benchmark import cache
-from gpjepa.benchmark.cache import Cache, data_digest, default_folder, key_of, source_digest
+from gpjepa.benchmark.cache import Cache, data_digest, default_folder, key_of, source_digests
 
 
 @pytest.fixture
@@ -25,25 +25,30 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
+def digest(package: Path) -> str:
+    return source_digests(["pack.start"], package)["pack.start"]
+
+
 @pytest.mark.parametrize("file", ["start.py", "part/used.py", "late.py"])
 def test_a_change_in_what_is_imported_even_late_changes_the_digest(
     package: Path, file: str
 ) -> None:
-    before = source_digest("pack.start", package)
+    before = digest(package)
     (package / file).write_text((package / file).read_text() + "z = 1\n")
-    assert source_digest("pack.start", package) != before
+    assert digest(package) != before
 
 
 def test_a_change_elsewhere_leaves_the_digest(package: Path) -> None:
-    before = source_digest("pack.start", package)
+    before = digest(package)
     (package / "apart.py").write_text("y = 2\n")
-    assert source_digest("pack.start", package) == before
+    assert digest(package) == before
 
 
 def test_each_benchmark_depends_on_its_own_sources_only() -> None:
-    texts = source_digest("gpjepa.benchmark.norman_effects")
-    assert texts != source_digest("gpjepa.benchmark.norman_distances")
-    assert texts == source_digest("gpjepa.benchmark.norman_effects")
+    names = [f"gpjepa.benchmark.{name}" for name in ("norman_effects", "norman_distances")]
+    together = source_digests(names)
+    assert len(set(together.values())) == 2
+    assert source_digests(names[1:])[names[1]] == together[names[1]]
 
 
 def test_keys_differ_by_everything_that_a_result_depends_on(monkeypatch) -> None:

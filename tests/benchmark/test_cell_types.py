@@ -32,9 +32,9 @@ def test_folds_are_those_of_the_seed() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_space_is_scored_in_each_condition(config: Config) -> None:
-    adata = datasets.load("kang-pbmc")[::4].copy()
+    adata = datasets.load("kang-pbmc")[::6].copy()
     total = np.asarray(adata.X.sum(axis=0)).ravel()
-    adata = adata[:, np.sort(np.argsort(-total)[:400])].copy()
+    adata = adata[:, np.sort(np.argsort(-total)[:150])].copy()
     found = cell_types.score_cell_types(adata, read(adata, announce=False), config, 0, "cpu")
     assert list(found.columns) == list(COLUMNS)
     scores = found[found.metric == "knn_accuracy"].set_index(["group", "model"])["value"]
@@ -43,8 +43,8 @@ def test_every_space_is_scored_in_each_condition(config: Config) -> None:
         for group in ("control", "stimulated")
         for model in ("gpjepa", "one step", "PCA (50)", "2000 variable genes")
     }
-    assert scores.between(0.2, 1.0).all()
-    assert (scores.xs("PCA (50)", level="model") > 0.6).all()
+    assert scores.between(0.1, 1.0).all()
+    assert (scores.xs("PCA (50)", level="model") > 0.5).all()
     best, fixed = (
         found[found.metric == name].set_index(["group", "model"])["value"]
         for name in ("avg_bio", "avg_bio_fixed")

@@ -27,8 +27,11 @@ def test_coordinates_return_the_distances_that_they_were_scaled_from(table) -> N
 
 @pytest.fixture(scope="module")
 def doubles() -> pandas.DataFrame:
-    frames = [norman_distances.doubles(Config(), seed, "cpu") for seed in range(3)]
-    return pandas.concat(frames).groupby(["metric", "model"]).value.mean()
+    return (
+        norman_distances.doubles(Config(), 0, "cpu")
+        .set_index(["metric", "model"])
+        .value.sort_index()
+    )
 
 
 def test_published_order_additive_then_training_mean_then_no_change(doubles) -> None:
@@ -39,15 +42,27 @@ def test_published_order_additive_then_training_mean_then_no_change(doubles) -> 
 
 def test_the_strong_baseline_is_as_far_above_the_sum_as_known(doubles) -> None:
     share = doubles["l2_over_additive"]
-    assert share["strong"] == pytest.approx(0.66, abs=0.025)
-    assert share["scaled additive"] == pytest.approx(0.796, abs=0.02)
-    assert share["oracle: best c1, c2"] == pytest.approx(0.635, abs=0.02)
-    assert doubles["pearson_delta"]["additive"] == pytest.approx(0.922, abs=0.01)
-    assert doubles["pearson_delta"]["strong"] == pytest.approx(0.941, abs=0.01)
+    assert share["strong"] == pytest.approx(0.66, abs=0.04)
+    assert share["scaled additive"] == pytest.approx(0.796, abs=0.06)
+    assert share["oracle: best c1, c2"] == pytest.approx(0.635, abs=0.08)
+    assert doubles["pearson_delta"]["additive"] == pytest.approx(0.922, abs=0.015)
+    assert doubles["pearson_delta"]["strong"] == pytest.approx(0.941, abs=0.015)
+
+
+@pytest.mark.slow
+def test_ten_splits_give_the_figures_of_the_first_look() -> None:
+    frames = [norman_distances.doubles(Config(), seed, "cpu") for seed in range(10)]
+    found = pandas.concat(frames).groupby(["metric", "model"]).value.mean()
+    share = found["l2_over_additive"]
+    assert 0.645 < share["strong"] < 0.675
+    assert share["scaled additive"] == pytest.approx(0.796, abs=0.012)
+    assert share["oracle: best c1, c2"] == pytest.approx(0.635, abs=0.015)
+    assert found["pearson_delta"]["strong"] == pytest.approx(0.941, abs=0.006)
 
 
 def test_of_genes_never_perturbed_little_is_known_beyond_the_mean() -> None:
-    frame = norman_distances.genes(Config(), 0, "cpu").set_index(["group", "metric", "model"])
-    shares = frame.value["unseen genes", "l2_over_training_mean"]
+    frame = norman_distances.genes(Config(), 0, "cpu")
+    chosen = (frame.group == "unseen genes") & (frame.metric == "l2_over_training_mean")
+    shares = frame[chosen].set_index("model").value
     assert 0.85 < shares["linear"] < 1.1
     assert "oracle: truth on the training singles" not in shares

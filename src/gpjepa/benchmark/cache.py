@@ -59,24 +59,34 @@ def data_digest(names: Sequence[str]) -> str:
     return _digest(json.dumps([sorted(entries[describe(n).name]["files"].items()) for n in names]))
 
 
-def source_digest(module: str, package: Path = PACKAGE) -> str:
-    """Return a digest of the sources that a module imports, directly or not, itself included.
+def source_digests(modules: Sequence[str], package: Path = PACKAGE) -> dict[str, str]:
+    """Return a digest of the sources that each module imports, directly or not, itself included.
 
     Imports inside functions count; what lies outside of the package does not.
     """
+    read: dict[str, tuple[str, tuple[str, ...]]] = {}  # text and imports, each read once
+    return {module: _digest_of(module, package, read) for module in set(modules)}
+
+
+def _digest_of(module: str, package: Path, read: dict[str, tuple[str, tuple[str, ...]]]) -> str:
+    """Return the digest of one module; `read` keeps what was read on the way."""
     texts: dict[str, str] = {}
     pending = [module]
     while pending:
         name = pending.pop()
-        path = _source(name, package)
-        if path is not None and name not in texts:
-            texts[name] = path.read_text(encoding="utf-8")
-            pending += _imported(texts[name], package.name)
+        if name in texts:
+            continue
+        if name not in read:
+            path = _source(name, package)
+            text = "" if path is None else path.read_text(encoding="utf-8")
+            read[name] = text, tuple(_imported(text, package.name))
+        texts[name], imported = read[name]
+        pending += imported
     return _digest(json.dumps(sorted(texts.items())))
 
 
 def _imported(text: str, root: str) -> Iterator[str]:
-    """Yield the modules of the package that a source names in its imports."""
+    """Yield the modules, or names in them, that a source imports from the package."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpjepa.benchmark.cache import Cache, data_digest, key_of, source_digest
+from gpjepa.benchmark.cache import Cache, data_digest, key_of, source_digests
 from gpjepa.benchmark.jobs import Job, Outcome, run_jobs
 from gpjepa.benchmark.scores import COLUMNS, NUMBERS
 from gpjepa.benchmark.task import Task
@@ -61,12 +61,13 @@ def run_benchmarks(
 def make_jobs(tasks: Sequence[Task], seeds: int, config: Config, device: str) -> list[Job]:
     """Return a job for each part and seed, its key over all that its result depends on."""
     jobs, settings = [], config.model_dump_json()
+    sources = source_digests([part.score.__module__ for task in tasks for part in task.parts])
     for task in tasks:
         data = data_digest(task.data)
         for part in task.parts:
-            sources = source_digest(part.score.__module__)
             for seed in range(seeds):
-                key = key_of(sources, data, part.score.__name__, settings, device, seed)
+                made_by = sources[part.score.__module__], data, part.score.__name__
+                key = key_of(*made_by, settings, device, seed)
                 jobs.append(Job(task.name, part.name, seed, settings, device, key))
     return jobs
 
