@@ -43,6 +43,12 @@ def test_the_summary_says_what_was_evaluated(evaluated: Path) -> None:
 def test_metrics_compare_the_model_with_the_baselines(evaluated: Path) -> None:
     table = pandas.read_csv(evaluated / "metrics.csv")
     assert {"gpjepa", "no change", "additive", "strong", "training mean"} <= set(table["model"])
+    assert {"PCA", "HVG", "multinomial mixture"} <= set(table["model"])
+    assert {"depth_overlap_100", "depth_overlap_10"} <= set(table["metric"])
+    by_verdict = table[table["metric"].str.startswith("l2: ")]
+    assert set(by_verdict["model"]) >= {"gpjepa", "additive", "gpjepa − additive"}
+    own = by_verdict[by_verdict["model"] == "gpjepa"]
+    assert own["n"].sum() == table[table["metric"] == "l2"]["perturbation"].nunique() - 1
     document = json.loads((evaluated / "metrics.json").read_text())
     assert document["missing_axes"] == []
     assert len(document["table"]) == len(table)
