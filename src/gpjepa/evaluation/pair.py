@@ -96,11 +96,7 @@ def make_pair(
         notes += ("predicted control cells are not used: both sides have real controls",)
     perturbations = _same_perturbations(perturbed.perturbations, cells.perturbations)
     known = cells.controls if training is None else _population(training).controls
-    _require_control(known)
-    if training is None:
-        training, second, more = _split_control(truth, seed)
-    else:
-        second, more = cells.controls, ()
+    training, second, more = _two_controls(truth, training, known, seed)
     first = _population(training).controls
     # Genes are chosen on the cells of one side: chosen on both, their noise would be shared.
     gated = _gate(first, truth.genes, (*perturbations, *training.perturbations))
@@ -212,6 +208,20 @@ def _panel_library(data: PerturbSeq) -> PerturbSeq:
     return replace(data, library=panel, has_rest=False) if data.has_rest else data
 
 
+def _two_controls(
+    truth: PerturbSeq, training: PerturbSeq | None, known: Population, seed: int
+) -> tuple[PerturbSeq, Population, tuple[str, ...]]:
+    """Return the training cells with the prediction's control, the truth's control and notes."""
+    if known.n_cells == 0:
+        raise DataError(
+            "found 0 control cells; expected unperturbed cells to measure effects from; name the "
+            "control label or add the cells"
+        )
+    if training is None:
+        return _split_control(truth, seed)
+    return training, _population(truth).controls, ()
+
+
 def _split_control(truth: PerturbSeq, seed: int) -> tuple[PerturbSeq, Population, tuple[str, ...]]:
     """Return the control cells of the prediction, those of the truth, and what to say of them."""
     cells = np.flatnonzero(truth.is_control)
@@ -236,14 +246,6 @@ def _is_copy(predicted: Population, observed: Population) -> bool:
         code = side.counts.astype(np.float64) @ weights
         sides.append(set(zip(side.labels, code.tolist(), strict=True)))
     return len(sides[0]) > max(1, 0.9 * predicted.n_cells) and sides[0] <= sides[1]
-
-
-def _require_control(controls: Population) -> None:
-    if controls.n_cells == 0:
-        raise DataError(
-            "found 0 control cells; expected unperturbed cells to measure effects from; name the "
-            "control label or add the cells"
-        )
 
 
 def _gate(controls: Population, genes: np.ndarray, perturbations: Sequence[str]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,24 +160,9 @@ def similarity_rows(
     rows = []
     for label in perturbations:
         cells, sampled = embedding[labels == label], guess[guess_labels == label]
-        values, ceilings = [], []
-        for _ in range(SPLITS):
-            first, second = _deal(controls, rng)
-            values.append(shift_similarity(sampled, first, cells, second))
-            ceilings.append(shift_similarity(*_interleave(_deal(cells, rng), (first, second))))
-        ceiling = float(np.mean(ceilings))
-        value = float(np.mean(values))
-        rows.append(
-            Row(
-                "held_out_similarity",
-                label,
-                value,
-                floor=0.0,
-                ceiling=ceiling,
-                n=len(cells),
-                model=model,
-            )
-        )
+        value, ceiling = _similarity(sampled, cells, controls, rng)
+        row = Row("held_out_similarity", label, value, floor=0.0, ceiling=ceiling)
+        rows.append(replace(row, n=len(cells), model=model))
     if not rows:
         return []
     scores = np.array([row.value for row in rows])
@@ -195,6 +180,18 @@ def similarity_rows(
         model=model,
     )
     return [total, *rows]
+
+
+def _similarity(
+    sampled: np.ndarray, cells: np.ndarray, controls: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the mean similarity of predicted cells, and of halves of the observed ones."""
+    values, ceilings = [], []
+    for _ in range(SPLITS):
+        first, second = _deal(controls, rng)
+        values.append(shift_similarity(sampled, first, cells, second))
+        ceilings.append(shift_similarity(*_interleave(_deal(cells, rng), (first, second))))
+    return float(np.mean(values)), float(np.mean(ceilings))
 
 
 def _deal(cells: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
