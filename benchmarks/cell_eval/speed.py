@@ -1,0 +1,79 @@
+"""Time `gpjepa evaluate` beside `cell-eval2 run --preset vcc2026` on the same two files.
+
+100 perturbations × 200 cells × 5,000 genes and 2,000 control cells by default, simulated; whole
+commands, reading included, one after the other, on as many threads. Compare only numbers of one
+call. cell-eval2 is given pdex, its fastest tests without a GPU. Needs an environment (0.7 GB).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import gpjepa
+from benchmarks.cell_eval.command import Spent, cell_eval
+from benchmarks.cell_eval.command import gpjepa as our_command
+from benchmarks.environments import environment
+from benchmarks.throughput import processor
+from gpjepa.core.provenance import provenance
+
+
+def write_pair(
+    folder: Path, perturbations: int, cells: int, genes: int, controls: int
+) -> tuple[Path, Path, float]:
+    """Write two measurements of the same simulated screen; return their share of non-zeros."""
+    config = gpjepa.SimulationConfig(
+        preset="free",
+        free={"genes": genes, "perturbed": perturbations, "pairs": 0},
+        cells={"control": 2 * controls, "perturbed": 2 * cells, "library_median": 2500.0},
+    )
+    adata, _ = gpjepa.simulate(config)
+    labels = adata.obs["perturbation"].astype(str)
+    adata.obs["target"] = np.where(labels == "control", "non-targeting", labels)
+    adata.uns.clear()
+    place = labels.groupby(labels).cumcount().to_numpy() % 2
+    paths = folder / "predicted.h5ad", folder / "observed.h5ad"
+    for which, path in enumerate(paths):
+        adata[place == which].copy().write_h5ad(path)
+    return *paths, adata.X.nnz / (adata.n_obs * adata.n_vars)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one JSON document."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks eval-speed", description=__doc__)
+    parser.add_argument("--perturbations", type=int, default=100)
+    parser.add_argument("--cells", type=int, default=200, help="of each perturbation, a side")
+    parser.add_argument("--genes", type=int, default=5000)
+    parser.add_argument("--controls", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args(arguments)
+    environment("cell_eval")
+    spent: dict[str, Spent] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        predicted, observed, share = write_pair(
+            folder, chosen.perturbations, chosen.cells, chosen.genes, chosen.controls
+        )
+        spent["gpjepa"] = our_command(
+            "evaluate", "--predicted", str(predicted), "--observed", str(observed),
+            "--out", str(folder / "ours"), threads=chosen.threads,
+        )  # fmt: skip
+        spent["cell_eval2"] = cell_eval(predicted, observed, folder / "theirs", chosen.threads)
+    document = {
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "threads": chosen.threads,
+        "provenance": provenance("python -m benchmarks eval-speed", 0),
+        "data": {**vars(chosen), "non_zero": round(share, 3)},
+        "seconds": {name: round(time.wall, 2) for name, time in spent.items()},
+        "processor_seconds": {name: round(time.processor, 2) for name, time in spent.items()},
+        "ratio": round(spent["cell_eval2"].wall / spent["gpjepa"].wall, 2),
+        "processor_ratio": round(spent["cell_eval2"].processor / spent["gpjepa"].processor, 2),
+    }
+    print(json.dumps(document, indent=1))
+    return 0
