@@ -171,5 +171,8 @@ def _both(
 def _quantile(values: np.ndarray, level: float) -> np.ndarray:
     """Return the quantile over the first axis; NaN where nothing but NaN is there."""
     known = ~np.isnan(values)
-    filled = np.where(known | known.any(0), values, 0.0)
-    return np.where(known.any(0), np.nanquantile(filled, level, axis=0), np.nan)
+    whole, some = known.all(0), known.any(0)
+    result = np.full(values.shape[1:], np.nan)
+    result[whole] = np.quantile(values[:, whole], level, axis=0)
+    result[some & ~whole] = np.nanquantile(values[:, some & ~whole], level, axis=0)
+    return result
