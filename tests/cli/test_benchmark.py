@@ -50,7 +50,7 @@ def test_scores_are_a_table_below_title_time_and_what_was_cached(
 ) -> None:
     replace(WHERE, FOUND)
     first, head, row = command("benchmark", "norman-effects", "--seeds", 2).out.splitlines()
-    assert first == ("norman-effects: doubles; 2 seeds, 9.5 s of computing, 1 of 2 results cached")
+    assert first == ("norman-effects: doubles; 2 seeds, 9.5 s of one core, 1 of 2 results cached")
     assert head.split() == ["group", "score", "gpjepa", "floor", "ceiling", "n"]
     assert row.split() == ["doubles", "l2_over_additive", "0.512", "±", "0.010", "-", "-", "5"]
 

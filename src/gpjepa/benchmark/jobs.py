@@ -39,7 +39,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The rows of a job and the seconds that it once took; `cached` if it was not run now."""
+    """The rows of a job and the core-seconds that it once took; `cached` if it was not run now."""
 
     job: Job
     rows: Rows
@@ -48,15 +48,15 @@ class Outcome:
 
 
 def run_job(job: Job) -> tuple[Rows, float]:
-    """Score one part for one seed; return its rows and the seconds it took."""
-    started = time.perf_counter()
+    """Score one part for one seed; return its rows and its core-seconds."""
+    started = time.process_time()
     part = find_task(job.task).part(job.part)
     frame = part.score(Config.model_validate_json(job.config), job.seed, job.device)
     rows = [
         {str(name): _plain(value) for name, value in row.items()}
         for row in frame.to_dict("records")
     ]
-    return rows, time.perf_counter() - started
+    return rows, time.process_time() - started
 
 
 def run_jobs(

@@ -86,7 +86,7 @@ def _print(document: Mapping[str, Any]) -> None:
 
     kept = sum(job["cached"] for job in document["jobs"])
     note = f", {kept} of {len(document['jobs'])} results cached" if kept else ""
-    spent = f"{document['seconds']} s of computing{note}"
+    spent = f"{document['seconds']} s of one core{note}"
     print(f"{document['benchmark']}: {document['title']}; {document['seeds']} seeds, {spent}")
     rows = wide(document)
     print_table(rows, list(rows[0]))
