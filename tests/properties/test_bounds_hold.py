@@ -123,3 +123,23 @@ def test_real_control_cells_score_nought_as_populations(
         rows = _scores(measured("papalexi-thp1", seed), "no change", seed)
         skills.append([rows.loc[metric, "skill"] for metric in POPULATIONS])
     np.testing.assert_allclose(np.mean(skills, axis=0), 0.0, atol=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["norman-k562", "papalexi-thp1"])
+def test_permuted_labels_of_a_real_replicate_gain_nothing(
+    measured: Callable[[str, int], Any], name: str
+) -> None:
+    values, floors = [], []
+    for seed in range(2):
+        dealt = measured(name, seed)
+        swapped = dealt.predictions["replicate"].copy()
+        turn = dict(zip(dealt.held_out, np.roll(dealt.held_out, 1), strict=True))
+        swapped.obs["perturbation"] = [turn[str(label)] for label in swapped.obs["perturbation"]]
+        report = evaluate(
+            swapped, dealt.observed, train=dealt.train, baselines=False, metrics=list(IDENTITY)
+        )
+        own = report.table[report.table["perturbation"] == "all"].set_index("metric")
+        values.append(own.loc[list(IDENTITY), "value_on_halves"])
+        floors.append(own.loc[list(IDENTITY), "floor"])
+    assert (np.mean(values, axis=0) <= np.mean(floors, axis=0) + 0.06).all()
