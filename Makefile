@@ -45,8 +45,9 @@ chromium:
 	  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	  $$as_root apt-get update -qq && $$as_root apt-get install -y -qq chromium; }
 
-benchmark: $(INSTALLED) ## the benchmarks of speed; prints JSON
-	$(BIN)/python -m benchmarks
+BENCHMARK ?= speed
+benchmark: $(INSTALLED) ## speed; BENCHMARK=gears-split or cell-eval beside others (installs 1 GB)
+	$(BIN)/python -m benchmarks $(BENCHMARK)
 
 docs: $(INSTALLED) ## links resolve, tutorials run
 	$(BIN)/python -m pytest -q tests/docs
@@ -56,4 +57,4 @@ format: $(INSTALLED) ## rewrite the sources in the house style
 	$(BIN)/ruff format .
 
 clean: ## remove everything that was made, .venv too
-	rm -rf $(VENV) demo-run dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .cache/benchmarks demo-run dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
