@@ -130,11 +130,13 @@ def test_real_control_cells_score_nought_as_populations(
 def test_permuted_labels_of_a_real_replicate_gain_nothing(
     measured: Callable[[str, int], Any], name: str
 ) -> None:
+    """Labels are shuffled at random: neighbours in the alphabet share members."""
     values, floors = [], []
-    for seed in range(2):
+    for seed in range(4):
         dealt = measured(name, seed)
         swapped = dealt.predictions["replicate"].copy()
-        turn = dict(zip(dealt.held_out, np.roll(dealt.held_out, 1), strict=True))
+        order = np.random.default_rng(seed).permutation(dealt.held_out)
+        turn = dict(zip(order, np.roll(order, 1), strict=True))
         swapped.obs["perturbation"] = [turn[str(label)] for label in swapped.obs["perturbation"]]
         report = evaluate(
             swapped, dealt.observed, train=dealt.train, baselines=False, metrics=list(IDENTITY)
@@ -142,4 +144,4 @@ def test_permuted_labels_of_a_real_replicate_gain_nothing(
         own = report.table[report.table["perturbation"] == "all"].set_index("metric")
         values.append(own.loc[list(IDENTITY), "value_on_halves"])
         floors.append(own.loc[list(IDENTITY), "floor"])
-    assert (np.mean(values, axis=0) <= np.mean(floors, axis=0) + 0.06).all()
+    assert (np.mean(values, axis=0) <= np.mean(floors, axis=0) + 0.04).all()
