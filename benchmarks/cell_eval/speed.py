@@ -24,7 +24,6 @@ from benchmarks.environments import environment
 from benchmarks.throughput import processor
 from gpjepa.core.provenance import provenance
 
-
 ENGINES = {"cell_eval2": "scanpy", "cell_eval2_with_pdex": "pdex"}
 
 
