@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gpjepa.evaluation import representation_rows
 from gpjepa.evaluation.representation_rows import (
     Row,
+    absent_rows,
     cell_type_rows,
     collapse_rows,
     overlap_row,
@@ -43,7 +45,16 @@ def test_overlap_of_a_rotation_is_one_and_references_carry_no_note() -> None:
     assert other.value < 0.2
 
 
-def test_types_are_scored_in_every_space_and_a_missing_package_says_so() -> None:
+def test_a_reference_whose_package_is_missing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(representation_rows, "has_scvi", lambda: False)
+    (row,) = absent_rows()
+    assert (row.model, row.note) == ("scVI", "package scvi-tools is not installed")
+    assert np.isnan(row.value)
+    monkeypatch.setattr(representation_rows, "has_scvi", lambda: True)
+    assert absent_rows() == []
+
+
+def test_types_are_scored_in_every_space() -> None:
     types = np.repeat(np.array(["a", "b"], dtype=object), 100)
     labels = np.full(200, "control", dtype=object)
     apart = SPACE + 9 * (types == "a")[:, None]
@@ -52,8 +63,6 @@ def test_types_are_scored_in_every_space_and_a_missing_package_says_so() -> None
     found = {(row.metric, row.model): row for row in rows if row.perturbation == "all"}
     for metric in ("knn_accuracy", "avg_bio_best", "avg_bio_fixed"):
         assert found[metric, ""].value > found[metric, "HVG"].value + 0.2, metric
-    assert np.isnan(found["avg_bio_best", "scVI"].value)
-    assert "not installed" in found["avg_bio_best", "scVI"].note
 
 
 def test_shifts_are_named_by_their_space() -> None:

@@ -21,6 +21,7 @@ from gpjepa.evaluation.representation_rows import (
     NAN,
     OURS,
     Row,
+    absent_rows,
     cell_type_rows,
     collapse_rows,
     overlap_row,
@@ -123,6 +124,7 @@ def cell_rows(
             for name, space in everything.items()
             if name != PCA
         ),
+        *absent_rows(),
         *cell_type_rows(everything, cells, seed),
     ]
 

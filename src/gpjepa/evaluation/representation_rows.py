@@ -121,9 +121,14 @@ def cell_type_rows(spaces: Mapping[str, np.ndarray], data: PerturbSeq, seed: int
                 ("avg_bio_fixed", fixed_value, NO_CLUSTERS),
             ):
                 rows.append(Row(name, label, value, floor=lowest, n=count, model=model))
-    if not has_scvi():
-        rows.append(Row("avg_bio_best", "all", NAN, model=SCVI, note=NO_SCVI))
     return rows
+
+
+def absent_rows() -> list[Row]:
+    """Return a row that says so for a reference whose package is not installed."""
+    return (
+        [] if has_scvi() else [Row("neighbourhood_overlap", "all", NAN, model=SCVI, note=NO_SCVI)]
+    )
 
 
 def _conditions(data: PerturbSeq) -> dict[str, np.ndarray]:
