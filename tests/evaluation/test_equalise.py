@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse, stats
 
-from gpjepa.evaluation.equalise import depth_shares, equal_cells, log_normalise, thin
+from gpjepa.evaluation.equalise import Entries, depth_shares, equal_cells, log_normalise, thin
 
 
 def test_the_larger_side_is_subsampled_without_repetition():
@@ -40,5 +40,15 @@ def test_normalisation_divides_by_the_library_and_survives_empty_cells():
     counts = np.array([[2, 0], [0, 0]])
     values = log_normalise(counts, np.array([4.0, 0.0]), 10.0)
     np.testing.assert_allclose(values, [[np.log1p(5.0), 0.0], [0.0, 0.0]], rtol=1e-6)
-    again = log_normalise(sparse.csr_matrix(counts), np.array([4.0, 0.0]), 10.0)
+    again = log_normalise(Entries.of(counts), np.array([4.0, 0.0]), 10.0)
     np.testing.assert_array_equal(again, values)
+
+
+def test_entries_are_the_counts_that_are_not_zero_in_order():
+    counts = sparse.csr_matrix((np.array([3.0, 0.0, 2.0]), [2, 1, 0], [0, 2, 3]), shape=(2, 3))
+    entries = Entries.of(counts)
+    assert (entries.cell.tolist(), entries.gene.tolist()) == ([0, 1], [2, 0])
+    assert entries.count.tolist() == [3.0, 2.0]
+    assert entries.per_gene().tolist() == [1, 0, 1]
+    assert entries.per_gene(entries.count).tolist() == [2.0, 0.0, 3.0]
+    assert entries.kept(np.array([0, 5])).cell.tolist() == [1]

@@ -6,6 +6,8 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import blas
 
+from gpjepa.evaluation.equalise import Entries
+
 FEW = 15  # counts up to this are tabulated, higher ones sorted
 
 
@@ -56,7 +58,8 @@ def mmd(distance: np.ndarray, count: int) -> float:
 
 
 def count_distances(
-    first: sparse.csr_matrix | np.ndarray, second: sparse.csr_matrix | np.ndarray
+    first: sparse.csr_matrix | np.ndarray | Entries,
+    second: sparse.csr_matrix | np.ndarray | Entries,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return per gene the Kolmogorov distance of counts and their 1-Wasserstein on log1p.
 
@@ -67,28 +70,36 @@ def count_distances(
     under the other, its randomisation averaged out: the PIT's distribution function at F(k) is
     G(k) and linear in between.
     """
-    sides = [sparse.csr_matrix(side) for side in (first, second)]
-    cells, genes = sides[0].shape
+    sides = [Entries.of(side) for side in (first, second)]
+    cells = sides[0].cells
     tables = [_histogram(side) for side in sides]
     excess = (tables[1] - tables[0])[:, :0:-1]  # cells with exactly this count, the highest first
     difference = np.abs(np.cumsum(excess, axis=1))[:, ::-1]
     kolmogorov = difference.max(axis=1, initial=0) / cells
     wasserstein = difference @ np.diff(np.log1p(np.arange(FEW + 1))) / cells
-    high = np.zeros(genes, dtype=bool)
+    high = np.zeros(sides[0].genes, dtype=bool)
     for side in sides:
-        high[side.indices[side.data > FEW]] = True
-    some = np.flatnonzero(high)
-    if some.size:
-        dense = [side[:, some].toarray() for side in sides]
-        kolmogorov[some], wasserstein[some] = _sorted_distances(*dense)
+        high[side.gene[side.count > FEW]] = True
+    if high.any():
+        dense = [_dense(side, high) for side in sides]
+        kolmogorov[high], wasserstein[high] = _sorted_distances(*dense)
     return kolmogorov, wasserstein
 
 
-def _histogram(counts: sparse.csr_matrix) -> np.ndarray:
+def _histogram(side: Entries) -> np.ndarray:
     """Return how many cells have each count of 1 … `FEW`, [G, FEW + 1]; column 0 means nothing."""
-    value = np.where(counts.data <= FEW, counts.data, 0).astype(np.int64)
-    key = counts.indices * np.int64(FEW + 1) + value
-    return np.bincount(key, minlength=counts.shape[1] * (FEW + 1)).reshape(-1, FEW + 1)
+    value = np.where(side.count <= FEW, side.count, 0).astype(np.int64)
+    key = side.gene * np.int64(FEW + 1) + value
+    return np.bincount(key, minlength=side.genes * (FEW + 1)).reshape(-1, FEW + 1)
+
+
+def _dense(side: Entries, genes: np.ndarray) -> np.ndarray:
+    """Return the counts of the genes of a mask, [cells, genes]."""
+    some = genes[side.gene]
+    column = np.cumsum(genes) - 1
+    counts = np.zeros((side.cells, int(genes.sum())), dtype=np.int64)
+    counts[side.cell[some], column[side.gene[some]]] = side.count[some]
+    return counts
 
 
 def _sorted_distances(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

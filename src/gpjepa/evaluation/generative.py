@@ -11,7 +11,7 @@ from gpjepa.evaluation.distances import (
     mmd,
     pairwise_distances,
 )
-from gpjepa.evaluation.equalise import depth_shares, equal_cells, log_normalise, thin
+from gpjepa.evaluation.equalise import Entries, depth_shares, equal_cells, log_normalise, thin
 from gpjepa.evaluation.metric import Metric
 
 WORST = float(np.finfo(np.float32).max)
@@ -52,10 +52,11 @@ def score_population(
     if sides is None:
         return np.full(len(GENERATIVE_METRICS), np.nan)
     first, second, cells = sides
-    count = first.shape[0]
+    count = first.cells
     distance = pairwise_distances(cells)
     kolmogorov, wasserstein = count_distances(first, second)
-    rate = _totals(control, control.data) / max(float(np.sum(control_library)), 1.0)
+    totals = np.bincount(control.indices, weights=control.data, minlength=control.shape[1])
+    rate = totals / max(float(np.sum(control_library)), 1.0)
     leading = np.sort(np.argsort(-rate, kind="stable")[:CORRELATED_GENES])
     return np.array(
         [
@@ -82,7 +83,7 @@ def population_energy(
     sides = _equalised(predicted, predicted_library, observed, observed_library, target, rng)
     if sides is None:
         return float("nan")
-    return energy_distance(pairwise_distances(sides[2]), sides[0].shape[0])
+    return energy_distance(pairwise_distances(sides[2]), sides[0].cells)
 
 
 def _equalised(
@@ -92,7 +93,7 @@ def _equalised(
     observed_library: np.ndarray,
     target: float,
     rng: np.random.Generator,
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix, np.ndarray] | None:
+) -> tuple[Entries, Entries, np.ndarray] | None:
     """Return counts of both sides at equal cells and depth, and all cells log-normalised.
 
     Counts that thinning brings to nothing are dropped.
@@ -116,22 +117,14 @@ def _equalised(
 
 def _thinned(
     counts: sparse.csr_matrix, rows: np.ndarray, share: float, rng: np.random.Generator
-) -> sparse.csr_matrix:
-    chosen = counts if len(rows) == counts.shape[0] else counts[rows]
-    chosen = chosen if chosen.has_sorted_indices else chosen.sorted_indices()
-    kept = thin(chosen.data, share, rng)
-    result = sparse.csr_matrix((kept, chosen.indices, chosen.indptr), shape=chosen.shape, copy=True)
-    result.eliminate_zeros()
-    return result
-
-
-def _totals(counts: sparse.csr_matrix, weights: np.ndarray) -> np.ndarray:
-    """Return the sums over cells of a weight of each non-zero count, float64 [G]."""
-    return np.bincount(counts.indices, weights=weights, minlength=counts.shape[1])
+) -> Entries:
+    chosen = Entries.of(counts if len(rows) == counts.shape[0] else counts[rows])
+    return chosen.kept(thin(chosen.count, share, rng))
 
 
 def log_variance_ratio(
-    predicted: sparse.csr_matrix | np.ndarray, observed: sparse.csr_matrix | np.ndarray
+    predicted: sparse.csr_matrix | np.ndarray | Entries,
+    observed: sparse.csr_matrix | np.ndarray | Entries,
 ) -> np.ndarray:
     """Return log(predicted variance / observed variance) per gene, counts [cells, G].
 
@@ -139,23 +132,19 @@ def log_variance_ratio(
     has a finite ratio.
     """
     variances = []
-    for side in (predicted, observed):
-        counts, cells = sparse.csr_matrix(side), side.shape[0]
-        values = counts.data.astype(np.float64)
-        spread = _totals(counts, values * values) - _totals(counts, values) ** 2 / cells
-        variances.append(np.maximum(spread / (cells - 1), 1.0 / cells))
+    for side in map(Entries.of, (predicted, observed)):
+        values = side.count.astype(np.float64)
+        spread = side.per_gene(values * values) - side.per_gene(values) ** 2 / side.cells
+        variances.append(np.maximum(spread / (side.cells - 1), 1.0 / side.cells))
     return np.log(variances[0] / variances[1])
 
 
 def zero_fraction_error(
-    predicted: sparse.csr_matrix | np.ndarray, observed: sparse.csr_matrix | np.ndarray
+    predicted: sparse.csr_matrix | np.ndarray | Entries,
+    observed: sparse.csr_matrix | np.ndarray | Entries,
 ) -> float:
     """Return the mean over genes of the absolute difference of the shares of zeros."""
-    shares = []
-    for side in (predicted, observed):
-        counts = sparse.csr_matrix(side)
-        positive = np.bincount(counts.indices[counts.data != 0], minlength=counts.shape[1])
-        shares.append(positive / counts.shape[0])
+    shares = [side.per_gene() / side.cells for side in map(Entries.of, (predicted, observed))]
     return float(np.abs(shares[0] - shares[1]).mean())
 
 
