@@ -18,6 +18,7 @@ from gpjepa.core.errors import (
 )
 
 if TYPE_CHECKING:
+    from gpjepa import compose as compose
     from gpjepa.api.model import GPJEPA as GPJEPA
     from gpjepa.core.config import Config as Config
     from gpjepa.data import datasets as datasets
@@ -42,6 +43,7 @@ __all__ = [
     "SimulationConfig",
     "VocabularyError",
     "baselines",
+    "compose",
     "datasets",
     "evaluate",
     "read",
@@ -77,6 +79,8 @@ def __getattr__(name: str) -> Any:
         return version("gpjepa")
     if name == "datasets":
         return import_module("gpjepa.data.datasets")
+    if name == "compose":
+        return import_module("gpjepa.compose")
     home = _home(name)
     if home is None:
         raise AttributeError(f"module 'gpjepa' has no attribute {name!r}")

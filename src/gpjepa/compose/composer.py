@@ -1,0 +1,127 @@
+"""Predicting combinations of an effect table: effects with intervals, and interactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpjepa.compose.firsts import Relations
+from gpjepa.compose.members import Alone
+from gpjepa.compose.priors import Priors
+from gpjepa.compose.stack import Stack
+from gpjepa.core.errors import ConfigError, VocabularyError, unknown
+from gpjepa.data.labels import CONTROL, members_of, parse_label
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """Predictions [labels, G] in the unit of the table that was fitted.
+
+    `interaction` is the departure of `effects` from the sum of the members' denoised effects, 0
+    for a single. `low` and `high` bound the effect as it would be measured; NaN for a single
+    that was measured itself and where there was nothing to judge errors by.
+    """
+
+    labels: tuple[str, ...]
+    effects: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    interaction: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Composer:
+    """A fitted composition: `predict` takes any set of genes, of any size.
+
+    `genes` names the columns of the effects where they have names; `notes` says what was learned
+    from what.
+    """
+
+    alone: Alone
+    stack: Stack
+    relations: Relations
+    priors: Priors
+    genes: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+    def predict(self, labels: Sequence[str], level: float = 0.9) -> Composition:
+        """Predict the effects of labels such as "A+B"; members without a single need features.
+
+        Raises `VocabularyError` for an empty label, the control, a member named twice or one
+        that was not measured alone and has no features; `ConfigError` for a level not in (0, 1).
+        """
+        if not 0 < level < 1:
+            raise ConfigError(
+                f"level is {level}; expected a number between 0 and 1; pass for example level=0.9"
+            )
+        known = frozenset(self.alone.names)
+        canonical = tuple(parse_label(label, known=known) for label in labels)
+        alone = self._with_members(canonical)
+        effects = self.stack.predict(alone, canonical)
+        single = np.array([len(members_of(label)) == 1 for label in canonical], dtype=bool)
+        sums = self.stack.alone(alone, canonical)
+        effects[single] = sums[single]
+        half = self._half_width(alone, canonical, single, level)
+        return Composition(canonical, effects, effects - half, effects + half, effects - sums)
+
+    def _with_members(self, labels: Sequence[str]) -> Alone:
+        """Return the genes alone, with the unmeasured members of the labels added."""
+        needed = sorted({name for label in labels for name in members_of(label)})
+        if CONTROL in labels:
+            raise VocabularyError(
+                "the control is not a perturbation; expected at least one gene; leave it out"
+            )
+        new = [name for name in needed if name not in self.alone.row]
+        covered = set(self.priors.known(new))
+        for name in new:
+            if name not in covered:
+                advice = "it was not measured alone and has no features; pass features that name it"
+                raise VocabularyError(unknown("gene", name, self.alone.names, advice))
+        if not new:
+            return self.alone
+        rows = self.priors.rows(new)
+        return self.alone.with_genes(new, self.relations.predict(rows), rows)
+
+    def _half_width(
+        self, alone: Alone, labels: Sequence[str], single: np.ndarray, level: float
+    ) -> np.ndarray:
+        """Return half the width [labels, G] of intervals for effects as they are measured."""
+        half = np.zeros((len(labels), self.alone.effects.shape[1]))
+        guessed = [
+            [alone.row[name] for name in members_of(label) if not alone.measured[alone.row[name]]]
+            for label in labels
+        ]
+        several = [label for label, one in zip(labels, single, strict=True) if not one]
+        if several:
+            half[~single] = self._pair_width(alone, several, level)
+        unit = self._single_width(level)
+        for index, rows in enumerate(guessed):
+            if single[index] and not rows:
+                half[index] = np.nan
+            elif rows:
+                doubt = self.relations.doubt(alone.priors[rows])
+                half[index] = np.sqrt(half[index] ** 2 + (doubt**2).sum() * unit**2)
+        return half
+
+    def _pair_width(self, alone: Alone, labels: Sequence[str], level: float) -> np.ndarray:
+        held_out = self.stack.held_out
+        if held_out is None:
+            return np.full((len(labels), self.alone.effects.shape[1]), np.nan)
+        errors = np.tensordot(self.stack.weights, held_out.predicted, axes=1) - held_out.truth
+        unit = _width(errors / self.stack.mixed(held_out.doubt)[:, None], level)
+        return self.stack.doubt(alone, labels)[:, None] * unit
+
+    def _single_width(self, level: float) -> np.ndarray:
+        return _width(self.relations.errors / self.relations.spread[:, None], level)
+
+
+def _width(errors: np.ndarray, level: float) -> np.ndarray:
+    """Return the half-width [G] that covers a share `level` of standardised errors [N, G].
+
+    Each gene has its own scale; the multiple of it is pooled over all errors.
+    """
+    scale = np.sqrt((errors**2).mean(axis=0))
+    safe = np.where(scale > 0, scale, 1.0)
+    return scale * float(np.quantile(np.abs(errors / safe), level))

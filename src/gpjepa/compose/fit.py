@@ -1,0 +1,128 @@
+"""Fitting the composition on effect tables without cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpjepa.compose.composer import Composer
+from gpjepa.compose.firsts import fit_relations
+from gpjepa.compose.members import Alone
+from gpjepa.compose.priors import make_priors
+from gpjepa.compose.stack import Stack, fit_stack
+from gpjepa.core.errors import DataError, VocabularyError
+from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.labels import CONTROL, members_of, parse_label
+from gpjepa.evaluation.effect_table import EffectTable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def fit(
+    single_effects: np.ndarray | DataFrame,
+    double_effects: np.ndarray | DataFrame,
+    single_labels: Sequence[str],
+    double_labels: Sequence[str],
+    features: GeneFeatures | DataFrame | None = None,
+    seed: int = 0,
+) -> Composer:
+    """Learn from measured effects how effects combine.
+
+    Effects are [conditions x genes] in any unit in which doing nothing is 0; predictions come in
+    the same unit. The doubles (larger sets are welcome) may be few or none: without any, the
+    prediction is the denoised sum, and `notes` says so. `features` describe genes (one row per
+    gene, indexed by symbol) for members that were never measured alone; None takes the embedded
+    gene sets. `seed` only decides which doubles are left out together when candidates are
+    compared.
+
+    Raises:
+        DataError: shapes disagree, a value is not finite, a label repeats, or there is no single.
+        VocabularyError: a label is empty, the control, or names a member twice.
+    """
+    table, genes = _table(single_effects, double_effects, single_labels, double_labels)
+    singles = tuple(label for label in table.labels if len(members_of(label)) == 1)
+    if not singles:
+        raise DataError(
+            "no single perturbation among the labels; expected effects of genes alone; pass them "
+            "as single_effects and single_labels"
+        )
+    priors = make_priors(singles, _features(features))
+    effects = table.effects[[table.row[name] for name in singles]]
+    rows = priors.rows(singles)
+    alone = Alone(singles, effects, rows, np.ones(len(singles), dtype=bool))
+    stack = fit_stack(table, alone, seed)
+    relations = fit_relations(effects, rows)
+    notes = (*_told(table, stack), *priors.notes())
+    return Composer(alone, stack, relations, priors, genes, notes)
+
+
+def _told(table: EffectTable, stack: Stack) -> tuple[str, ...]:
+    """Say what the composition was learned from."""
+    count = len(table.pairs.rows)
+    other = sum(len(members_of(label)) > 1 for label in table.labels) - count
+    notes = []
+    if not count:
+        notes.append("no double with both singles: the denoised sum of the members")
+    elif stack.held_out is None:
+        notes.append(f"{count} doubles are too few to learn interactions from: a rescaled sum")
+    else:
+        shares = [
+            f"{name} {weight:.2f}"
+            for name, weight in zip(stack.names, stack.weights, strict=True)
+            if weight >= 0.005
+        ]
+        notes.append(f"weights by cross-validation of {count} doubles: {'; '.join(shares)}")
+    if other:
+        notes.append(f"{other} combinations without every single, or larger, shape directions only")
+    return tuple(notes)
+
+
+def _table(
+    single_effects: np.ndarray | DataFrame,
+    double_effects: np.ndarray | DataFrame,
+    single_labels: Sequence[str],
+    double_labels: Sequence[str],
+) -> tuple[EffectTable, tuple[str, ...] | None]:
+    """Return one table of all effects, labels canonical, and the columns' names if there are."""
+    names: tuple[str, ...] | None = None
+    parts: list[np.ndarray] = []
+    for kind, effects, labels in (
+        ("single", single_effects, single_labels),
+        ("double", double_effects, double_labels),
+    ):
+        values = np.asarray(effects, dtype=np.float64)
+        if not len(labels) and not values.size:
+            continue
+        if values.ndim != 2 or len(values) != len(labels):
+            raise DataError(
+                f"{kind}_effects have shape {values.shape} for {len(labels)} labels; expected one "
+                "row per label; pass [conditions x genes]"
+            )
+        columns = getattr(effects, "columns", None)
+        told = None if columns is None else tuple(str(column) for column in columns)
+        if parts and (values.shape[1] != parts[0].shape[1] or (names and told and names != told)):
+            raise DataError(
+                "single_effects and double_effects differ in their columns; expected the same "
+                "genes in the same order; select and order them alike"
+            )
+        names = names or told
+        parts.append(values)
+    if not parts:
+        raise DataError("no effects were given; expected at least one single; pass single_effects")
+    known = frozenset(str(label) for label in single_labels)
+    labels = tuple(parse_label(str(each), known=known) for each in [*single_labels, *double_labels])
+    if CONTROL in labels:
+        raise VocabularyError(
+            "the control is among the labels; expected perturbations; drop its row"
+        )
+    return EffectTable(labels, np.concatenate(parts)), names
+
+
+def _features(features: GeneFeatures | DataFrame | None) -> GeneFeatures | None:
+    if features is None or isinstance(features, GeneFeatures):
+        return features
+    names = tuple(str(name) for name in features.index)
+    return GeneFeatures(names, features.to_numpy(dtype=np.float64))

@@ -1,0 +1,152 @@
+"""Weighing several ways to compose by how well each predicts doubles that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gpjepa.compose.candidates import FEWEST_DOUBLES, Candidate, Recipe, fit_candidate
+from gpjepa.compose.members import Alone
+from gpjepa.evaluation.effect_table import EffectTable
+
+RECIPES = (
+    Recipe(1.0, "loo"),
+    Recipe(1.0, "evidence"),
+    Recipe(0.75, "loo"),
+    Recipe(0.75, None),
+)
+ADDITIVE, NO_CHANGE = "additive", "no change"
+FOLDS = 5
+STEPS, RATE = 400, 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Doubles predicted by candidates that had not seen them."""
+
+    labels: tuple[str, ...]
+    truth: np.ndarray  # [N, G]
+    predicted: np.ndarray  # [C, N, G]
+    scale: np.ndarray  # [N], the additive model's error
+    doubt: np.ndarray  # [C - 2, N], of the candidates alone
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Fitted candidates and their weights, the last two of the sum and of no change.
+
+    `held_out` is None when there were too few doubles to compare anything.
+    """
+
+    candidates: tuple[Candidate, ...]
+    weights: np.ndarray
+    held_out: HeldOut | None
+
+    def predict(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
+        """Return effects [labels, G], the weighted mean of the candidates'."""
+        return np.tensordot(self.weights, _each(self.candidates, alone, labels), axes=1)
+
+    def alone(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
+        """Return what the sum would be [labels, G]: the members' effects, denoised alike."""
+        own = [candidate.alone(alone, labels) for candidate in self.candidates]
+        own.append(alone.sums(labels))
+        weights = self.weights[:-1] / max(self.weights[:-1].sum(), 1e-300)
+        return np.tensordot(weights, np.stack(own), axes=1)
+
+    def doubt(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
+        """Return how far off each prediction may be [labels], up to a factor."""
+        own = np.stack([each.doubt(alone, labels) for each in self.candidates])
+        return self.mixed(own)
+
+    def mixed(self, doubt: np.ndarray) -> np.ndarray:
+        """Return the candidates' doubts [C - 2, N] averaged by their weights."""
+        weights = self.weights[: len(self.candidates)] + 1e-9
+        return np.tensordot(weights / weights.sum(), doubt, axes=1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Say what each weight belongs to."""
+        told = [
+            f"{len(each.basis)} directions, {each.recipe.objective or 'no'} kernel"
+            for each in self.candidates
+        ]
+        return (*told, ADDITIVE, NO_CHANGE)
+
+
+def _each(candidates: Sequence[Candidate], alone: Alone, labels: Sequence[str]) -> np.ndarray:
+    """Return the predictions [C, labels, G] of candidates, the sum and no change."""
+    sums = alone.sums(labels)
+    own = [candidate.predict(alone, labels) for candidate in candidates]
+    return np.stack([*own, sums, np.zeros_like(sums)])
+
+
+def fit_stack(table: EffectTable, alone: Alone, seed: int = 0) -> Stack:
+    """Fit every candidate on the whole table and weigh them on doubles left out in turn.
+
+    With fewer than `FEWEST_DOUBLES` doubles there is nothing to compare on: the rescaled sum
+    along the leading directions stands alone.
+    """
+    rows = table.pairs.rows
+    if len(rows) < FEWEST_DOUBLES:
+        only = fit_candidate(table, alone, Recipe(share_of_signal(table), None))
+        return Stack((only,), np.array([1.0, 0.0, 0.0]), None)
+    held_out = leave_out(table, alone, seed)
+    weights = simplex_weights(held_out)
+    fitted = tuple(fit_candidate(table, alone, recipe) for recipe in RECIPES)
+    return Stack(fitted, weights, held_out)
+
+
+def leave_out(table: EffectTable, alone: Alone, seed: int) -> HeldOut:
+    """Predict each training double from a table without it and a fifth of the others."""
+    rows = np.random.default_rng(seed).permutation(table.pairs.rows)
+    labels: list[str] = []
+    truths, predictions, doubts = [], [], []
+    for fold in np.array_split(rows, min(FOLDS, len(rows))):
+        rest = table.without(fold)
+        names = [table.labels[row] for row in fold]
+        fitted = [fit_candidate(rest, alone, recipe) for recipe in RECIPES]
+        predictions.append(_each(fitted, alone, names))
+        doubts.append(np.stack([each.doubt(alone, names) for each in fitted]))
+        labels += names
+        truths.append(table.effects[fold])
+    truth = np.concatenate(truths)
+    scale = np.linalg.norm(alone.sums(labels) - truth, axis=1)
+    typical = np.median(scale) if len(scale) else 1.0
+    scale = np.maximum(scale, 1e-6 * max(typical, 1e-300))
+    predicted, doubt = np.concatenate(predictions, axis=1), np.concatenate(doubts, axis=1)
+    return HeldOut(tuple(labels), truth, predicted, scale, doubt)
+
+
+def simplex_weights(held_out: HeldOut) -> np.ndarray:
+    """Return weights ≥ 0 that sum to 1 and minimise the mean relative error (convex)."""
+    scale = held_out.scale[:, None]
+    predicted = torch.from_numpy(held_out.predicted / scale)
+    truth = torch.from_numpy(held_out.truth / scale)
+    logits = torch.zeros(len(predicted), dtype=predicted.dtype, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=RATE)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        mixed = torch.tensordot(torch.softmax(logits, 0), predicted, dims=1)
+        loss = torch.linalg.vector_norm(mixed - truth, dim=1).mean()
+        loss.backward()
+        optimiser.step()
+    return np.asarray(torch.softmax(logits.detach(), 0).numpy())
+
+
+def share_of_signal(table: EffectTable) -> float:
+    """Return the share of the directions that stand out of noise.
+
+    Source: Gavish and Donoho 2014, optimal hard threshold for singular values, unknown noise.
+    """
+    values = np.linalg.svd(table.effects, compute_uv=False)
+    values = values[values > 1e-9 * max(values[0], 1e-300)] if len(values) else values
+    if not len(values):
+        return 1.0
+    shape = table.effects.shape
+    ratio = min(shape) / max(shape)
+    threshold = 0.56 * ratio**3 - 0.95 * ratio**2 + 1.82 * ratio + 1.43
+    kept = int((values > threshold * np.median(values)).sum())
+    return max(kept, 1) / len(values)

@@ -1,0 +1,71 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import gpjepa
+from gpjepa.core.errors import DataError, VocabularyError
+
+
+def parts(screen, alone, count):
+    rows = screen.pairs.rows[:count]
+    labels = [screen.labels[row] for row in rows]
+    return alone.effects, screen.effects[rows], alone.names, labels
+
+
+def test_without_doubles_it_is_the_denoised_sum_and_says_so(screen, alone):
+    composer = gpjepa.compose.fit(alone.effects, np.zeros((0, 12)), alone.names, [])
+    assert "denoised sum" in composer.notes[0]
+    found = composer.predict(["G00+G01"])
+    assert np.corrcoef(found.effects[0], alone.sums(["G00+G01"])[0])[0, 1] > 0.9
+    np.testing.assert_allclose(found.interaction, 0, atol=1e-9)
+    assert np.isnan(found.low).all()
+
+
+def test_one_double_rescales_the_sum(screen, alone):
+    composer = gpjepa.compose.fit(*parts(screen, alone, 1))
+    assert "1 doubles are too few" in composer.notes[0]
+    assert np.isfinite(composer.predict(["G00+G01"]).effects).all()
+
+
+@pytest.fixture(scope="module")
+def fitted(screen, alone):
+    return gpjepa.compose.fit(*parts(screen, alone, 12)).predict(["G00+G13"])
+
+
+def test_units_in_are_units_out(screen, alone, fitted):
+    singles, doubles, names, labels = parts(screen, alone, 12)
+    scaled = gpjepa.compose.fit(singles * 100, doubles * 100, names, labels).predict(["G00+G13"])
+    np.testing.assert_allclose(scaled.effects, fitted.effects * 100, rtol=1e-4)
+    np.testing.assert_allclose(scaled.high, fitted.high * 100, rtol=1e-4)
+
+
+def test_frames_and_labels_in_any_order_give_the_same_numbers(screen, alone, fitted):
+    singles, doubles, names, labels = parts(screen, alone, 12)
+    columns = [f"gene{index}" for index in range(12)]
+    turned = ["+".join(reversed(label.split("+"))) for label in labels]
+    frames = (pd.DataFrame(singles, names, columns), pd.DataFrame(doubles, turned, columns))
+    composer = gpjepa.compose.fit(*frames, names, turned)
+    assert composer.genes == tuple(columns)
+    found = composer.predict(["G13+G00"])
+    np.testing.assert_array_equal(found.effects, fitted.effects)
+    np.testing.assert_array_equal(found.low, fitted.low)
+
+
+def test_bad_tables_are_refused(screen, alone):
+    singles, doubles, names, labels = parts(screen, alone, 9)
+    with pytest.raises(DataError, match="double_effects have shape"):
+        gpjepa.compose.fit(singles, doubles[:3], names, labels)
+    with pytest.raises(DataError, match="differ in their columns"):
+        gpjepa.compose.fit(singles, doubles[:, :5], names, labels)
+    with pytest.raises(DataError, match="NaN"):
+        gpjepa.compose.fit(singles * np.nan, doubles, names, labels)
+    with pytest.raises(DataError, match="repeat"):
+        gpjepa.compose.fit(singles, doubles, names, [labels[0]] * 9)
+    with pytest.raises(DataError, match="no single"):
+        gpjepa.compose.fit(np.zeros((0, 12)), doubles, [], labels)
+    with pytest.raises(DataError, match="no effects"):
+        gpjepa.compose.fit(np.zeros((0, 12)), np.zeros((0, 12)), [], [])
+    with pytest.raises(VocabularyError, match="control"):
+        gpjepa.compose.fit(singles, doubles, [*names[:-1], "ctrl"], labels)
+    with pytest.raises(VocabularyError, match="twice"):
+        gpjepa.compose.fit(singles, doubles, names, ["G00+G00", *labels[1:]])

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from gpjepa.compose.priors import make_priors
+from gpjepa.core.errors import DataError
+from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.gene_features import similarity
+
+GENES = ("KLF1", "CEBPA", "MAPK1", "TP53")
+
+
+def test_gene_sets_give_their_similarity():
+    rows = make_priors(GENES, None).rows(GENES)
+    np.testing.assert_allclose(rows @ rows.T, similarity(GENES, GENES), atol=1e-4)
+
+
+def test_genes_of_which_nothing_is_known_have_no_row():
+    priors = make_priors(GENES, None)
+    assert priors.known(("TP53", "NOT-A-GENE")) == ("TP53",)
+    assert not priors.rows(("NOT-A-GENE",)).any()
+    nobody = make_priors(("G1", "G2"), None)
+    assert nobody.known(("G1", "TP53")) == ()
+    assert nobody.notes()
+
+
+def test_own_features_are_scaled_so_that_no_unit_rules():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(4, 3))
+    table = GeneFeatures(GENES, values)
+    other = GeneFeatures(GENES, values * np.array([1000.0, 1.0, 0.01]) + 5)
+    np.testing.assert_allclose(
+        make_priors(GENES, table).rows(GENES), make_priors(GENES, other).rows(GENES), atol=1e-9
+    )
+
+
+def test_little_coverage_is_told():
+    table = GeneFeatures(("KLF1", "TP53"), np.eye(2))
+    (note,) = make_priors((*GENES, "SET"), table).notes()
+    assert "40%" in note
+
+
+@pytest.mark.parametrize("values", [np.array([[np.nan, 1.0]]), np.ones((2, 2)), np.ones(3)])
+def test_broken_features_are_refused(values):
+    with pytest.raises(DataError, match="features"):
+        make_priors(GENES, GeneFeatures(("KLF1",), values))
