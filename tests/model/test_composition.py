@@ -49,7 +49,7 @@ def test_the_kernel_is_positive_definite_and_knows_its_diagonal():
 
 
 def test_an_interaction_returns_to_its_measured_pairs_without_noise():
-    anchors = some_members(9, 2, 3)
+    anchors = some_members(9, 2, 10)
     interaction = PairInteraction(PairKernel(2.0), anchors).double().requires_grad_(False)
     residuals = torch.randn(9, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     interaction.solve(residuals, torch.tensor(1e-9))
