@@ -7,6 +7,8 @@ from scipy import sparse
 
 from gpjepa.core.errors import DataError
 
+BLOCK = 2000  # cells that are summed at once, or more
+
 
 def median_library(library: np.ndarray) -> float:
     """Return the median of the positive libraries, in counts: the target of every pseudobulk.
@@ -40,8 +42,8 @@ def group_pseudobulk(
 
     `codes` [B] gives a cell's group, -1 leaves it out. An empty group is NaN.
     """
-    members = _membership(codes, groups)
-    return np.log1p(target * _ratio(counts, np.asarray(library, dtype=np.float64), members))
+    sums = _group_sums(counts, codes, groups)
+    return np.log1p(target * _ratio(sums, _per_group(codes, groups, library), codes, groups))
 
 
 def standard_error(counts: sparse.csr_matrix, library: np.ndarray, target: float) -> np.ndarray:
@@ -61,18 +63,15 @@ def group_standard_error(
 
     Source: Cochran, Sampling Techniques (1977), section 6.3.
     """
-    members = _membership(codes, groups)
     library = np.asarray(library, dtype=np.float64)
-    ratio = _ratio(counts, library, members)
-    squares = counts.astype(np.float64).power(2)
-    cross = np.asarray((members @ sparse.diags(library) @ counts).todense())
+    sums, total = _group_sums(counts, codes, groups), _per_group(codes, groups, library)
+    ratio = _ratio(sums, total, codes, groups)
     residual = (
-        np.asarray((members @ squares).todense())
-        - 2.0 * ratio * cross
-        + ratio**2 * (members @ library**2)[:, None]
+        _group_sums(counts, codes, groups, squared=True)
+        - 2.0 * ratio * _group_sums(counts, codes, groups, weights=library)
+        + ratio**2 * _per_group(codes, groups, library**2)[:, None]
     )
-    size = np.asarray(members.sum(axis=1)).ravel()[:, None]
-    total = (members @ library)[:, None]
+    size, total = _per_group(codes, groups)[:, None], total[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.maximum(residual, 0.0) * size / (size - 1.0) / total**2
     variance[(size < 2).ravel()] = np.nan
@@ -87,19 +86,44 @@ def count_resolution(total: np.ndarray | float, target: float, level: np.ndarray
     return target / np.maximum(total, 1.0) / np.exp(level)
 
 
-def _membership(codes: np.ndarray, groups: int) -> sparse.csr_matrix:
-    codes = np.asarray(codes, dtype=np.int64)
-    cells = np.flatnonzero(codes >= 0)
-    entries = (np.ones(cells.size), (codes[cells], cells))
-    return sparse.csr_matrix(entries, shape=(groups, codes.size))
-
-
-def _ratio(
-    counts: sparse.csr_matrix, library: np.ndarray, members: sparse.csr_matrix
+def _group_sums(
+    counts: sparse.csr_matrix,
+    codes: np.ndarray,
+    groups: int,
+    weights: np.ndarray | None = None,
+    squared: bool = False,
 ) -> np.ndarray:
+    """Return sums of counts or their squares over the cells of each group, float64 [groups, G].
+
+    `weights` [B] multiplies each cell. A block of cells at a time, so that no copy of the counts
+    is made; cells of no group are summed apart and dropped.
+    """
+    genes = counts.shape[1]
+    rows = np.where(np.asarray(codes) < 0, groups, codes).astype(np.int64) * genes
+    total = np.zeros((groups + 1) * genes)
+    block = max(BLOCK, total.size * rows.size // max(counts.nnz, 1))  # as many entries as sums
+    for start in range(0, rows.size, block):
+        cells = slice(start, min(start + block, rows.size))
+        bounds = counts.indptr[start : cells.stop + 1]
+        entries, lengths = slice(bounds[0], bounds[-1]), np.diff(bounds)
+        values = counts.data[entries].astype(np.float64)
+        values = values * values if squared else values
+        if weights is not None:
+            values *= np.repeat(weights[cells], lengths)
+        key = np.repeat(rows[cells], lengths) + counts.indices[entries]
+        total += np.bincount(key, weights=values, minlength=total.size)
+    return total.reshape(groups + 1, genes)[:groups]
+
+
+def _per_group(codes: np.ndarray, groups: int, values: np.ndarray | None = None) -> np.ndarray:
+    """Return the sum of a value over the cells of each group, or their number, [groups]."""
+    kept = np.asarray(codes) >= 0
+    weights = None if values is None else np.asarray(values, dtype=np.float64)[kept]
+    return np.bincount(np.asarray(codes)[kept], weights=weights, minlength=groups)
+
+
+def _ratio(sums: np.ndarray, totals: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:
     """Return Σ counts / Σ library per group; 0 without counts, NaN without cells."""
-    sums = np.asarray((members @ counts).todense(), dtype=np.float64)
-    totals = members @ library
     ratio = sums / np.where(totals > 0, totals, 1.0)[:, None]
-    ratio[np.asarray(members.sum(axis=1)).ravel() == 0] = np.nan
+    ratio[_per_group(codes, groups) == 0] = np.nan
     return ratio
