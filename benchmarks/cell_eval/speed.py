@@ -1,10 +1,11 @@
 """Time `gpjepa.evaluate` beside `cell-eval2 run --preset vcc2026` on the same two files.
 
 100 perturbations × 200 cells × 5,000 genes and 2,000 control cells by default, simulated; whole
-processes, reading included, one after the other, on as many threads. Ours scores the model on the
-effect and the generative axis with floor, ceiling and intervals; as cell-eval2, no baselines. Compare only numbers of one
-call. cell-eval2 is timed as it installs itself, with the tests of scanpy, and with the compiled
-ones of pdex, which it takes where pdex is there. Needs an environment (0.7 GB); runs for minutes.
+processes, reading included, one after the other, on as many threads. Compare only numbers of one
+call. Ours scores the model on the effect and the generative axis with floor, ceiling and
+intervals and, as cell-eval2, without baselines. cell-eval2 is timed as it installs itself, with
+the tests of scanpy, and with the compiled ones of pdex, which it takes where pdex is there.
+Needs an environment (0.7 GB); runs for minutes.
 """
 
 from __future__ import annotations
