@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gpjepa.benchmark import effect_tables
+from gpjepa.benchmark.task import MODEL
 from gpjepa.core.config import Config
+from gpjepa.evaluation.baselines_simple import NoChange
+from gpjepa.evaluation.effect_table import EffectTable
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +35,25 @@ def tiny() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def nothing(training: EffectTable, seed: int) -> NoChange:
+    """Stand in for the model of the effect tables: predict nothing, quickly."""
+    return NoChange(training, name=MODEL)
+
+
+@pytest.fixture(scope="module")
+def without_model() -> Iterator[None]:
+    """Let a whole test module do without the model of the effect tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(effect_tables, "compose", nothing)
+        yield
+
+
+@pytest.fixture
+def once_without_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one test do without the model of the effect tables."""
+    monkeypatch.setattr(effect_tables, "compose", nothing)
 
 
 @pytest.fixture

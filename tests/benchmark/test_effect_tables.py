@@ -28,6 +28,7 @@ def values(frame, group: str, metric: str) -> dict[str, float]:
     return dict(zip(rows.model, rows.value, strict=True))
 
 
+@pytest.mark.usefixtures("once_without_model")
 def test_what_scales_the_sum_is_found_by_those_that_scale_and_bounds_come_from_the_truth(
     table: EffectTable,
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_held_out_gene_is_in_no_training_row_and_groups_say_how_many_are_unsee
         assert set(members_of(label)) <= held
 
 
+@pytest.mark.usefixtures("once_without_model")
 def test_the_sum_does_not_apply_to_genes_never_perturbed(table: EffectTable) -> None:
     frame = effect_tables.held_out_genes(table, 0, None)
     shown = values(frame, "unseen genes", "l2_over_training_mean")
@@ -85,6 +87,7 @@ def test_the_sum_does_not_apply_to_genes_never_perturbed(table: EffectTable) -> 
     assert "linear" in shown
 
 
+@pytest.mark.usefixtures("once_without_model")
 def test_only_the_chosen_columns_are_scored(table: EffectTable) -> None:
     spoiled = table.effects.copy()
     spoiled[:, 20:] = np.random.default_rng(1).normal(size=(len(table.labels), 10)) * 9
@@ -104,3 +107,15 @@ def test_a_gene_in_no_set_gets_a_row_that_says_nothing() -> None:
     assert found.names == ("KLF1", "NOSUCHGENE", "SET")
     size = np.abs(found.values).sum(axis=1)
     assert size[1] == 0 < min(size[0], size[2])
+
+
+def test_the_model_refuses_a_gene_of_which_nothing_is_known_and_the_mean_stands_in(
+    table: EffectTable,
+) -> None:
+    singles = effect_tables.select(table, NAMES)
+    model = effect_tables.compose(singles, 0)
+    found = model.effects(["NOSUCHGENE", "AHR+NOSUCHGENE", "AHR"])
+    mean = singles.effects.mean(axis=0)
+    np.testing.assert_array_equal(found[:2], [mean, mean])
+    assert np.abs(found[2] - mean).max() > 0.01
+    assert model.name == "gpjepa"

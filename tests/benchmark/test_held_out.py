@@ -119,6 +119,10 @@ def test_the_linear_baseline_is_its_intercept_for_the_odd_gene_without_embedding
     found = held_out.group_scores(distances(named), "gpjepa", groups)
     shown = found[found.metric == "l2"].set_index("model").value
     assert shown["linear"] == pytest.approx((2 + 3 + 5) / 3)
+    del named["E+F"]["linear"]  # no row at all
+    found = held_out.group_scores(distances(named), "gpjepa", groups)
+    again = found[found.metric == "l2"].set_index("model").value
+    assert again["linear"] == shown["linear"]
     named["C+D"]["linear"] = np.nan
     found = held_out.group_scores(distances(named), "gpjepa", groups)
     assert "linear" not in set(found.model)

@@ -8,6 +8,8 @@ from gpjepa.benchmark import interactions, norman_effects
 from gpjepa.data.schemes import with_all_singles
 from gpjepa.evaluation.effect_table import EffectTable
 
+pytestmark = pytest.mark.usefixtures("without_model")
+
 
 @pytest.fixture(scope="module")
 def table():
@@ -17,7 +19,7 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def predictions(table):
+def predictions(table, without_model: None):
     return interactions.predicted(table, 0)
 
 

@@ -8,6 +8,8 @@ from gpjepa.benchmark import norman_distances
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
 
+pytestmark = pytest.mark.usefixtures("without_model")
+
 
 @pytest.fixture(scope="module")
 def table():
@@ -26,7 +28,7 @@ def test_coordinates_return_the_distances_that_they_were_scaled_from(table) -> N
 
 
 @pytest.fixture(scope="module")
-def doubles() -> pandas.DataFrame:
+def doubles(without_model: None) -> pandas.DataFrame:
     return (
         norman_distances.doubles(Config(), 0, "cpu")
         .set_index(["metric", "model"])

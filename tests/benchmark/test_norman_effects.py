@@ -8,6 +8,8 @@ from gpjepa.core.config import Config
 from gpjepa.data import datasets
 from gpjepa.data.labels import members_of
 
+pytestmark = pytest.mark.usefixtures("without_model")
+
 
 @pytest.fixture(scope="module")
 def table():
@@ -24,7 +26,7 @@ def test_scored_genes_are_expressed_in_k562_and_perturbed_by_nobody(table) -> No
 
 
 @pytest.fixture(scope="module")
-def doubles() -> pandas.DataFrame:
+def doubles(without_model: None) -> pandas.DataFrame:
     return (
         norman_effects.doubles(Config(), 0, "cpu").set_index(["metric", "model"]).value.sort_index()
     )

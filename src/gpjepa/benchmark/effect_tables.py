@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpjepa.benchmark.scores import effect_rows
 from gpjepa.benchmark.task import MODEL
+from gpjepa.compose import Composer, fit
 from gpjepa.core.random import numpy_stream
 from gpjepa.data import schemes
 from gpjepa.data.gene_features import GeneFeatures, local_features
@@ -102,39 +101,47 @@ def known_features(table: EffectTable, training: EffectTable) -> GeneFeatures:
 
 def rules(training: EffectTable, features: GeneFeatures, seed: int) -> tuple[EffectBaseline, ...]:
     """Return the model and every baseline, fitted on the training rows."""
-    fitted = fit_effect_baselines(training, features=features, seed=seed)
-    if find_spec("gpjepa.compose") is None:
-        return fitted
-    return (compose(training, features, seed), *fitted)
+    baselines = fit_effect_baselines(training, features=features, seed=seed)
+    return (compose(training, seed), *baselines)
 
 
 @dataclass(frozen=True, eq=False)
 class Composed:
-    """The model's composition, asked as the baselines are."""
+    """The model's composition, asked as the baselines are.
 
-    composer: Any
+    It refuses a gene that was not measured alone and is in no gene set; there the mean of the
+    training effects [G] stands in, as the linear baseline's intercept does.
+    """
+
+    composer: Composer
+    mean: np.ndarray
     name: str = MODEL
     fitted: bool = True
     notes: tuple[str, ...] = ()
 
     def effects(self, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G]."""
-        return np.asarray(self.composer.predict(list(labels)).effects, dtype=np.float64)
+        genes = sorted(schemes.genes_of(labels))
+        known = {*self.composer.alone.names, *self.composer.priors.known(genes)}
+        at = [i for i, label in enumerate(labels) if known.issuperset(members_of(label))]
+        found = np.tile(self.mean, (len(labels), 1))
+        if at:
+            found[at] = self.composer.predict([labels[i] for i in at]).effects
+        return found
 
 
-def compose(training: EffectTable, features: GeneFeatures, seed: int) -> Composed:
-    """Fit the model's composition on the training rows."""
+def compose(training: EffectTable, seed: int) -> Composed:
+    """Fit the model's composition on the training rows, with the gene sets that it takes itself."""
     singles = [label for label in training.labels if len(members_of(label)) == 1]
     doubles = [label for label in training.labels if len(members_of(label)) > 1]
-    composer = import_module("gpjepa.compose").fit(
+    composer = fit(
         select(training, singles).effects,
         select(training, doubles).effects,
         singles,
         doubles,
-        features=features,
         seed=seed,
     )
-    return Composed(composer)
+    return Composed(composer, training.effects.mean(axis=0), notes=composer.notes)
 
 
 def oracles(

@@ -33,6 +33,7 @@ EFFECT = (
 POPULATION = ("energy_distance", "log_variance_ratio", "zero_fraction_error")
 DIFFERENCE = " − "  # names rows that hold a paired difference
 NB_VAE = "plain NB-VAE"  # an ablation: what the model is without JEPA
+LINEAR = "linear"
 REFERENCES = ("no change", "training mean", "additive")
 
 
@@ -95,16 +96,17 @@ def _with_intercept(single: DataFrame) -> DataFrame:
     The intercept is the training mean. Without this a baseline that fits all but one gene of a
     group would not be shown at all; one that fits less than half of the rows is left as it is.
     """
-    rows = single["model"] == "linear"
-    absent = rows & single["value"].isna()
-    if not absent.any() or absent.sum() > rows.sum() / 2:
-        return single
+    import pandas
+
+    keys = ["perturbation", "metric"]
+    linear = single[(single["model"] == LINEAR) & single["value"].notna()]
     mean = single[single["model"] == "training mean"]
-    known = mean.set_index(["perturbation", "metric"])["value"]
-    keys = zip(single["perturbation"][absent], single["metric"][absent], strict=True)
-    filled = single["value"].copy()
-    filled[absent] = [known.get(key, np.nan) for key in keys]
-    return single.assign(value=filled)
+    fitted = set(zip(*(linear[key] for key in keys), strict=True))
+    absent = [key not in fitted for key in zip(*(mean[key] for key in keys), strict=True)]
+    if not any(absent) or sum(absent) > len(mean) / 2:
+        return single
+    kept = single[(single["model"] != LINEAR) | single["value"].notna()]
+    return pandas.concat((kept, mean[absent].assign(model=LINEAR)), ignore_index=True)
 
 
 def _shares(single: DataFrame) -> list[DataFrame]:
