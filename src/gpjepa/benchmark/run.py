@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_WORKERS = 8
+DIGITS = 6  # decimals of what is reported
 
 
 def run_benchmarks(
@@ -114,14 +115,15 @@ def over_seeds(rows: DataFrame) -> dict[str, Any]:
     rows = rows[rows["value"].notna()]
     values = rows["value"].to_numpy(dtype=np.float64)
     return {
-        "mean": float(values.mean()),
-        "sd": spread(values),
+        "mean": round(float(values.mean()), DIGITS),
+        "sd": round(spread(values), DIGITS),
         "floor": _mean(rows["floor"].to_numpy(dtype=np.float64)),
         "ceiling": _mean(rows["ceiling"].to_numpy(dtype=np.float64)),
         "n": round(float(rows["n"].mean())),
         "seeds": len(values),
         "values": {
-            str(seed): float(value) for seed, value in zip(rows["seed"], values, strict=True)
+            str(seed): round(float(value), DIGITS)
+            for seed, value in zip(rows["seed"], values, strict=True)
         },
     }
 
@@ -134,4 +136,4 @@ def spread(values: np.ndarray) -> float:
 def _mean(values: np.ndarray) -> float | None:
     """Return the mean of the known values; None where none is known."""
     known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
+    return round(float(known.mean()), DIGITS) if len(known) else None
