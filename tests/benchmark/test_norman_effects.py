@@ -51,9 +51,9 @@ def test_the_strong_baseline_is_as_far_above_the_sum_as_known(doubles) -> None:
 def test_ten_splits_give_the_figures_of_the_first_look() -> None:
     frames = [norman_effects.doubles(Config(), seed, "cpu") for seed in range(10)]
     found = pandas.concat(frames).groupby(["metric", "model"]).value.mean()
-    assert found["l2_over_additive"]["strong"] == pytest.approx(0.824, abs=0.012)
-    assert found["pearson_delta"]["strong"] == pytest.approx(0.815, abs=0.008)
-    assert found["pearson_delta"]["additive"] == pytest.approx(0.787, abs=0.012)
+    assert found["l2_over_additive"]["strong"] == pytest.approx(0.82, abs=0.02)
+    assert found["pearson_delta"]["strong"] == pytest.approx(0.815, abs=0.012)
+    assert found["pearson_delta"]["additive"] == pytest.approx(0.787, abs=0.015)
 
 
 def test_predictors_of_unseen_genes_collapse_against_the_perturbed_reference() -> None:
