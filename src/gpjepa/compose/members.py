@@ -17,7 +17,7 @@ from gpjepa.model.composition import Members
 class Alone:
     """Genes with their effect alone [V, G], measured or predicted, and their priors [V, F].
 
-    Rows of `priors` have length 1, or 0 for a gene of which nothing is known.
+    Rows of `priors` have length at most 1, and 0 for a gene of which nothing is known.
     """
 
     names: tuple[str, ...]

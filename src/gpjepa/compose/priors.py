@@ -1,4 +1,4 @@
-"""What is known of genes before any measurement, as rows of length 1."""
+"""What is known of genes before any measurement, as rows of length at most 1."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ class Priors:
     table: GeneFeatures | None
 
     def rows(self, genes: Sequence[str]) -> np.ndarray:
-        """Return float64 [genes, F], rows of length 1 or 0 where nothing is known."""
+        """Return float64 [genes, F], rows of length at most 1, 0 where nothing is known."""
         found = self._found(genes)
         width = found.values.shape[1] if len(found.names) else 1
         rows = np.zeros((len(genes), max(width, 1)))
         position = {name: row for row, name in enumerate(genes)}
         for name, value in zip(found.names, found.values, strict=True):
-            length = float(np.linalg.norm(value))
-            rows[position[name]] = value / length if length > 0 else 0.0
+            rows[position[name]] = value / self._length(value)
         return rows
 
     def known(self, genes: Sequence[str]) -> tuple[str, ...]:
@@ -46,6 +45,15 @@ class Priors:
         if share >= LITTLE:
             return ()
         return (f"features cover {share:.0%} of the genes measured alone: relations are weak",)
+
+    def _length(self, value: np.ndarray) -> float:
+        """Return the length of a gene's own features, of which `value` are what is on the axes.
+
+        Gene-set vectors have length 1; a gene not measured alone lies partly off the axes, and its
+        row is shorter, so that inner products stay its similarity to the measured genes.
+        """
+        length = 1.0 if self.table is None else float(np.linalg.norm(value))
+        return length if length > 0 else 1.0
 
     def _found(self, genes: Sequence[str]) -> GeneFeatures:
         if self.table is None:
