@@ -67,3 +67,18 @@ def test_notes_stand_where_they_belong(make_run: Callable[..., Path]) -> None:
     assert {metric: note for metric, note in rows.items() if note} == {"effective_rank": "26 of 32"}
     assert model_notes(loaded) == ["linear: not fitted"]
     assert general_notes(loaded) == ["library: the cell's total"]
+
+
+def test_baselines_on_all_cells_are_told_in_the_row_and_are_no_column(
+    make_run: Callable[..., Path],
+) -> None:
+    run = make_run()
+    path = run / "evaluation" / "metrics.csv"
+    table = pd.read_csv(path)
+    more = table[(table["model"] == "gpjepa") & (table["metric"] == "l2")]
+    more = more.assign(model="additive, all cells", value=2.5)
+    pd.concat([table, more]).to_csv(path, index=False)
+    board = boards(read_run(run))[0]
+    assert "additive, all cells" not in board.models
+    (row,) = [row for row in board.rows if row.metric == "l2"]
+    assert "additive, all cells 2.5" in row.note

@@ -45,12 +45,16 @@ FORMATS = ("anndata", "cell-eval")
 
 
 def check_file(
-    source: str, roles: RoleOptions, split: str | None, options: RunOptions
+    source: str,
+    roles: RoleOptions,
+    split: str | None,
+    options: RunOptions,
+    context_column: str | None = None,
 ) -> dict[str, Any]:
     """Read a file and say what is in it, what is odd, and what can be measured.
 
     Returns `roles` and `problems` (lines), `table` (a record per perturbation: cells, effect
-    size, split-half ceiling) and, with a split, `leaks`.
+    size, split-half ceiling) and, with a split, `leaks` and the labels of its parts.
     """
     data = roles.read(source, announce=False)
     table = measurable(data, options.seed)
@@ -62,7 +66,7 @@ def check_file(
         "table": table.to_dict(orient="records"),
     }
     if split is not None:
-        made = data.split(split, seed=options.seed)
+        made = data.split(split, seed=options.seed, context_column=context_column)
         found["leaks"] = audit(made, data)
         found["split"] = {
             part: list(getattr(made, part)) for part in ("train", "validation", "test")

@@ -14,7 +14,7 @@ from gpjepa.evaluation.distances import (
 from gpjepa.evaluation.equalise import Entries, depth_shares, equal_cells, log_normalise, thin
 from gpjepa.evaluation.metric import Metric
 
-WORST = float(np.finfo(np.float32).max)
+WORST = float("inf")
 CORRELATED_GENES = 200  # the most expressed in control, on which correlations are compared
 RESPONDS = 3.0  # times the replicate's energy distance that the control's must exceed
 

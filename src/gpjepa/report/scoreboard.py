@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpjepa.report.numbers import finite
+from gpjepa.evaluation.interaction_rows import ALL_CELLS
+from gpjepa.report.numbers import finite, number
 from gpjepa.report.run import AXES, VERSUS, Run
 from gpjepa.report.score_rows import Row, row_of
 from gpjepa.report.tables import in_order
@@ -93,6 +94,16 @@ def _is_scored(model: str, line: dict[str, Any]) -> bool:
     return VERSUS not in model and finite(line.get("value")) is not None
 
 
+def _on_all_cells(by_model: dict[str, dict[str, Any]]) -> str:
+    """Tell the scores of baselines that were fitted on all training cells, as the model was."""
+    told = [
+        f"{name} {number(finite(line.get('value')))}"
+        for name, line in by_model.items()
+        if name.endswith(ALL_CELLS) and _is_scored(name, line)
+    ]
+    return f"comparable with the model: {'; '.join(told)}" if told else ""
+
+
 def _paint(row: Row) -> list[Any]:
     cells = [
         [cell.text, cell.sign, cell.small, int(cell.best), cell.mark, cell.title, cell.partial]
@@ -107,12 +118,12 @@ def _board(run: Run, records: Records, axis: str, perturbation: str) -> Board:
     found = in_order(
         [name for _, models in lines for name, line in models.items() if _is_scored(name, line)]
     )
-    columns = [run.model, *(name for name in found if name != run.model)]
+    shown = [name for name in found if not name.endswith(ALL_CELLS)]
+    columns = [run.model, *(name for name in shown if name != run.model)]
     notes = notes_of(run)
-    rows = [
-        row_of(
-            metric, records.get((axis, metric, perturbation), {}), columns, notes.get(metric, "")
-        )
-        for metric in in_order([key[1] for key, _ in lines])
-    ]
+    rows = []
+    for metric in in_order([key[1] for key, _ in lines]):
+        by_model = records.get((axis, metric, perturbation), {})
+        told = [notes.get(metric, ""), _on_all_cells(by_model)]
+        rows.append(row_of(metric, by_model, columns, "; ".join(note for note in told if note)))
     return Board(axis, QUESTIONS[axis], tuple(columns), tuple(rows))

@@ -27,7 +27,7 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
     ),
     "use the sum": (
         "fair",
-        "The data do not support the interaction that the model predicts: add the single effects.",
+        "Validation does not support the model's interactions: expect its single effects to add.",
     ),
     "do not trust": (
         "poor",
