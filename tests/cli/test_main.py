@@ -83,6 +83,7 @@ def test_help_lists_every_verb_there_is(command: Any) -> None:
         "embed",
         "predict",
         "evaluate",
+        "interactions",
         "report",
         "info",
         "doctor",

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpjepa.inference.means import Controls, control_shares, encode_controls, mean_shares
+from gpjepa.inference.means import (
+    Controls,
+    control_shares,
+    encode_controls,
+    mean_shares,
+    shares_by_order,
+)
+from gpjepa.model.variational import DeterministicHead
 
 
 @pytest.fixture
@@ -140,3 +147,38 @@ def test_shares_of_all_genes_sum_to_one_without_a_rest(built, table, given) -> N
     found = mean_shares(model, controls, given(len(table), 0, 1), 0, offset)
     assert float(found.sum()) == pytest.approx(1.0, abs=1e-5)
     assert float(control_shares(model, controls, offset).sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_shares_with_pair_shifts_are_the_mean_shares_and_those_without_lack_the_shift_alone(
+    model, controls, given
+) -> None:
+    shift = torch.linspace(-1.0, 1.0, 6)
+    with torch.no_grad():
+        model.predictor.transformer.second.weight.zero_()
+        model.predictor.transformer.second.bias.copy_(shift)
+    condition = given(len(controls.library), 0, 1)
+    whole, _ = shares_by_order(model, controls, condition, 0)
+    torch.testing.assert_close(whole, mean_shares(model, controls, condition, 0))
+    model.head = DeterministicHead()
+    whole, plain = shares_by_order(model, controls, condition, 0)
+    latent = controls.state + model.predict(controls.state, condition).first_order
+    weight = controls.library / controls.library.sum()
+    for found, mean in ((whole, latent + shift), (plain, latent)):
+        torch.testing.assert_close(found, weight @ model.decoder.mean_shares(mean))
+
+
+def test_without_pairs_both_shares_are_equal_as_their_noise_is(model, controls, given) -> None:
+    for members in ((0,), ()):
+        whole, plain = shares_by_order(model, controls, given(len(controls.library), *members), 0)
+        assert torch.equal(whole, plain)
+
+
+def test_shares_by_order_do_not_depend_on_how_the_rows_are_parted(
+    model, controls, given, quiet, monkeypatch
+) -> None:
+    quiet(model)
+    condition = given(len(controls.library), 0, 1)
+    whole = shares_by_order(model, controls, condition, 0)
+    monkeypatch.setattr("gpjepa.inference.means.ROWS", 7)
+    for one, other in zip(whole, shares_by_order(model, controls, condition, 0), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.02, atol=0)

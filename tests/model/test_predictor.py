@@ -223,3 +223,21 @@ def test_the_free_form_leaves_the_mean_of_the_empty_set_in_place(
     found = free(state.expand(2, -1), given((), (0, 1, 2)), embedding)
     assert torch.equal(found.mean[0], state[0])
     assert float((found.mean[1] - state[0]).norm()) > 0.01
+
+
+def test_without_pair_shifts_the_mean_is_the_state_and_first_order_and_the_spread_stays(
+    predict, state
+) -> None:
+    found = predict((0, 1), (0, 1, 2), (3,))
+    plain = found.without_pairs()
+    same(plain.mean, state + found.first_order)
+    assert torch.equal(plain.log_variance, found.log_variance)
+    assert float((found.mean - plain.mean)[:2].abs().min()) > 0
+    same(plain.mean[2], found.mean[2])
+
+
+def test_rows_of_a_prediction_are_those_of_its_cells(predict) -> None:
+    found, alone = predict((0,), (1, 2), (4,)), predict((1, 2), (0,))
+    picked = found.rows(torch.tensor([1, 0]))
+    for part in ("mean", "log_variance", "first_order", "second_order"):
+        same(getattr(picked, part), getattr(alone, part))

@@ -75,16 +75,23 @@ def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnD
     return to_anndata([(name, drawn)], start.cells, start.bundle.panel.names)
 
 
-def effect_matrix(start: Start, labels: Sequence[str], seed: int) -> np.ndarray:
-    """Return expected effects [labels, G] in log1p pseudobulk units."""
-    chosen = draw_sources(len(start.cells), min(MEAN_CELLS, len(start.cells)), seed)
-    few = Start(start.bundle, start.cells.take(chosen), start.dose)
+def averaged_over(start: Start, seed: int, cells: int) -> Start:
+    """Return the control cells that expected effects are averaged over, at most `cells`."""
+    chosen = draw_sources(len(start.cells), min(cells, len(start.cells)), seed)
+    return Start(start.bundle, start.cells.take(chosen), start.dose)
+
+
+def effect_matrix(
+    start: Start, labels: Sequence[str], seed: int, cells: int = MEAN_CELLS
+) -> np.ndarray:
+    """Return expected effects [labels, G] in log1p pseudobulk units, averaged over `cells`."""
+    few = averaged_over(start, seed, cells)
     controls, offset = few.controls, start.offset
     rows = []
     model = start.bundle.model
     control = torch.log1p(start.target * control_shares(model, controls, offset))
     for label in labels:
-        condition = few.condition([label] * len(chosen), np.arange(len(chosen)))
+        condition = few.condition([label] * len(few.cells), np.arange(len(few.cells)))
         shares = mean_shares(model, controls, condition, seed, offset)
         rows.append((torch.log1p(start.target * shares) - control).cpu().numpy())
     return np.stack(rows).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The public model: pretrain, fit, embed, predict, effects, rollout, save, load."""
+"""The public model: pretrain, fit, embed, predict, effects, interactions, rollout, save, load."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from gpjepa.api import answers
 from gpjepa.api.controls import ControlCells, bound, from_anndata, kept_controls
+from gpjepa.api.interactions import interaction_table
 from gpjepa.api.populations import Start
 from gpjepa.api.record import TrainingRecord
 from gpjepa.api.training import Trainee
@@ -169,6 +170,32 @@ class GPJEPA:
         are too few, the column `calibrated` is False.
         """
         return answers.effect_table(self._start(control, context, dose), labels, level, seed)
+
+    def interactions(
+        self,
+        labels: Sequence[str] | str,
+        level: float = 0.9,
+        control: AnnData | None = None,
+        context: str | None = None,
+        dose: float | None = None,
+        seed: int = 0,
+    ) -> DataFrame:
+        """Return what combinations do beyond their parts: perturbation, gene, interaction, low, …
+
+        Further columns: high, class, effect, additive, departure, novelty, verdict, calibrated.
+        `interaction` is the predicted effect with the pair shifts Δ₂ minus the one without them,
+        in the units of `effects` (a predictor of the form "free" has none: there it is
+        `departure`). `departure` is `effect` minus `additive`, the sum of the members' predicted
+        effects; it also holds what the decoder, which is not linear, makes of a sum of shifts.
+
+        Intervals are those of effects, √(1 + members) times as wide: they treat the errors of the
+        combination and of each member as independent and as large as on validation perturbations,
+        which is wide where members were measured. `class` is Norman's, by the rules of
+        `evaluation.interaction_naming` on genes with a mean of .1 counts in controls that nothing
+        perturbs; it is empty for more than two members. Raises `VocabularyError` for a single
+        perturbation and the control.
+        """
+        return interaction_table(self._start(control, context, dose), labels, level, seed)
 
     def _start(self, control: AnnData | None, context: str | None, dose: float | None) -> Start:
         """Bind the fitted model to the control cells that a call starts from."""

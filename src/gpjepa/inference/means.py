@@ -91,6 +91,38 @@ def mean_shares(
 
 
 @torch.no_grad()
+def shares_by_order(
+    model: WorldModel,
+    controls: Controls,
+    condition: Condition,
+    seed: int,
+    offset: Float[Tensor, " C"] | None = None,
+    samples: int = SAMPLES,
+) -> tuple[Float[Tensor, " G"], Float[Tensor, " G"]]:
+    """Return what `mean_shares` does, with the pair shifts Δ₂ and without them.
+
+    Both see the same latent noise, that of `mean_shares`, so that they differ by Δ₂ alone.
+    """
+    cells = controls.state.shape[0]
+    weight = (controls.library / controls.library.sum()).repeat(samples) / samples
+    row = torch.arange(cells, device=controls.state.device).repeat(samples)
+    generator = torch_stream(seed, "mean", device=controls.state.device)
+    whole = torch.zeros(model.decoder.genes, device=controls.state.device)
+    plain = torch.zeros_like(whole)
+    prediction = model.predict(controls.state, condition)
+    for start in range(0, cells * samples, ROWS):
+        part = slice(start, start + ROWS)
+        here = prediction.rows(row[part])
+        before = generator.get_state()
+        latent = model.head.sample(here, generator)
+        whole += weight[part] @ model.decoder.mean_shares(latent, offset)
+        generator.set_state(before)
+        latent = model.head.sample(here.without_pairs(), generator)
+        plain += weight[part] @ model.decoder.mean_shares(latent, offset)
+    return whole, plain
+
+
+@torch.no_grad()
 def control_shares(
     model: WorldModel, controls: Controls, offset: Float[Tensor, " C"] | None = None
 ) -> Float[Tensor, " G"]:

@@ -28,6 +28,20 @@ class Prediction:
     first_order: Float[Tensor, "B D"]
     second_order: Float[Tensor, "B D"]
 
+    def rows(self, index: Int[Tensor, " N"]) -> Prediction:
+        """Return the predictions of the cells at `index`."""
+        return Prediction(
+            self.mean[index],
+            self.log_variance[index],
+            self.first_order[index],
+            self.second_order[index],
+        )
+
+    def without_pairs(self) -> Prediction:
+        """Return the same Gaussian with its mean moved back by the pair shifts Δ₂."""
+        none = torch.zeros_like(self.second_order)
+        return Prediction(self.mean - self.second_order, self.log_variance, self.first_order, none)
+
 
 class AttentionBlock(nn.Module):
     """Pre-norm self-attention over cell and condition tokens together, then an MLP."""
