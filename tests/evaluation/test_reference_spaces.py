@@ -69,14 +69,20 @@ def test_scvi_is_among_them_only_where_it_is_installed(
 
         def train(self, **settings: Any) -> None:
             assert settings["max_epochs"] == spaces.SCVI_EPOCHS
+            assert package.settings.seed is not None
+            np.random.seed(package.settings.seed)
 
         def get_latent_representation(self, adata: Any) -> np.ndarray:
             return np.full((adata.n_obs, 10), self.cells)
 
     package = ModuleType("scvi")
     package.model = SimpleNamespace(SCVI=Model)
+    package.settings = SimpleNamespace(seed=None)
     monkeypatch.setitem(sys.modules, "scvi", package)
     monkeypatch.setattr(spaces, "has_scvi", lambda: True)
+    before = np.random.get_state()[1].copy()
     last = spaces.reference_spaces(counts, library, 80.0, 0)[-1]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    assert package.settings.seed is None
     assert last.name == "scVI"
     np.testing.assert_array_equal(last.embed(counts[:3], library[:3]), np.full((3, 10), 120))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -110,20 +113,46 @@ def mixture_space(counts: sparse.csr_matrix, seed: int) -> Space:
 def scvi_space(counts: sparse.csr_matrix, seed: int) -> Space:
     """Return the latent means of an scVI model trained on these cells with its own defaults."""
     import scvi
-    import torch
     from anndata import AnnData
 
     def table(cells: sparse.csr_matrix) -> AnnData:
         return AnnData(sparse.csr_matrix(cells, dtype=np.float32))
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, SCVI))
+    with _set_aside(derive_seed(seed, SCVI)):
         trained = table(counts)
         scvi.model.SCVI.setup_anndata(trained)
         model = scvi.model.SCVI(trained)
         model.train(max_epochs=SCVI_EPOCHS, accelerator="cpu", enable_progress_bar=False)
 
     def embed(cells: sparse.csr_matrix, sizes: np.ndarray) -> np.ndarray:
-        return np.asarray(model.get_latent_representation(table(cells)), dtype=np.float64)
+        with _set_aside(derive_seed(seed, SCVI, "embed")):
+            latent = model.get_latent_representation(table(cells))
+        return np.asarray(latent, dtype=np.float64)
 
     return Space(SCVI, embed)
+
+
+@contextmanager
+def _set_aside(seed: int) -> Iterator[None]:
+    """Seed what scVI draws from and keep it quiet; put everything back afterwards.
+
+    It draws from the global streams of torch, numpy and Python, and logs to stdout.
+    """
+    import scvi
+    import torch
+
+    loggers = [logging.getLogger(name) for name in ("scvi", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    old, others = scvi.settings.seed, (random.getstate(), np.random.get_state())
+    try:
+        with torch.random.fork_rng(devices=[]):
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
+            scvi.settings.seed = seed % 2**32
+            yield
+    finally:
+        scvi.settings.seed = old
+        random.setstate(others[0])
+        np.random.set_state(others[1])
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
