@@ -10,7 +10,11 @@ import torch
 
 from gpjepa.compose.kernel_fit import Objective, Residuals, fit_interaction
 from gpjepa.compose.members import Alone
-from gpjepa.evaluation.baselines_strong import direction_factors, leading_directions
+from gpjepa.evaluation.baselines_strong import (
+    direction_factors,
+    leading_directions,
+    median_distance,
+)
 from gpjepa.evaluation.effect_table import EffectTable
 from gpjepa.model.composition import Composition, PairInteraction, PairKernel, pairs_of
 
@@ -78,7 +82,7 @@ def fit_candidate(table: EffectTable, alone: Alone, recipe: Recipe) -> Candidate
     doubles = table.effects[pairs.rows] @ basis.T
     sums = anchors.effects.sum(dim=1).numpy() if labels else np.zeros((0, len(basis)))
     factors = torch.from_numpy(direction_factors(sums, doubles))
-    unit = typical_distance(table, basis)
+    unit = median_distance(alone.effects[alone.measured] @ basis.T)
     if recipe.objective is None or len(labels) < FEWEST_DOUBLES:
         none = PairInteraction(PairKernel(unit), alone.members([], basis, size=2)).double()
         none.requires_grad_(False)
@@ -100,13 +104,3 @@ def _directions(table: EffectTable, recipe: Recipe) -> np.ndarray:
     """Return the leading directions of the training effects, a share of the table's rank."""
     basis = leading_directions(table.effects)
     return basis[: max(1, round(recipe.share * len(basis)))]
-
-
-def typical_distance(table: EffectTable, basis: np.ndarray) -> float:
-    """Return the median distance between measured singles along the directions, 1 for none."""
-    from scipy.spatial.distance import pdist
-
-    rows = [row for label, row in table.row.items() if "+" not in label]
-    distances = pdist(table.effects[rows] @ basis.T)
-    middle = float(np.median(distances)) if len(distances) else 0.0
-    return middle if middle > 0 else 1.0

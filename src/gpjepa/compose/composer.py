@@ -74,14 +74,13 @@ class Composer:
                 "the control is not a perturbation; expected at least one gene; leave it out"
             )
         new = [name for name in needed if name not in self.alone.row]
-        covered = set(self.priors.known(new))
-        for name in new:
-            if name not in covered:
-                advice = "it was not measured alone and has no features; pass features that name it"
-                raise VocabularyError(unknown("gene", name, self.alone.names, advice))
         if not new:
             return self.alone
         rows = self.priors.rows(new)
+        for name, row in zip(new, rows, strict=True):
+            if not row.any():
+                advice = "it was not measured alone and has no features; pass features that name it"
+                raise VocabularyError(unknown("gene", name, self.alone.names, advice))
         return self.alone.with_genes(new, self.relations.predict(rows), rows)
 
     def _half_width(

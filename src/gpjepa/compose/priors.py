@@ -71,8 +71,7 @@ def make_priors(basis: Sequence[str], features: GeneFeatures | None) -> Priors:
     Raises `DataError` when features are not finite.
     """
     if features is None:
-        known = set(set_matrix().position)
-        if not any(row is not None for row in set_matrix().rows(list(basis))) or not known:
+        if not any(row is not None for row in set_matrix().rows(list(basis))):
             return Priors(tuple(basis), GeneFeatures((), np.zeros((0, 1), dtype=np.float32)))
         return Priors(tuple(basis), None)
     values = np.asarray(features.values, dtype=np.float64)

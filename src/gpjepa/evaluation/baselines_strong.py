@@ -120,7 +120,7 @@ def fit_parts(table: EffectTable, basis: np.ndarray, settings: StrongSettings) -
     sums = singles[anchors].sum(axis=1)
     doubles = table.effects[pairs.rows] @ basis.T
     factors = direction_factors(sums, doubles)
-    width = settings.bandwidth * _median_distance(singles)
+    width = settings.bandwidth * median_distance(singles)
     weights = np.zeros((len(anchors), len(basis)))
     if len(anchors):
         kernel = pair_kernel(singles, anchors, anchors, width)
@@ -216,7 +216,7 @@ def _with_singles(table: EffectTable, validation: EffectTable) -> list[str]:
     ]
 
 
-def _median_distance(points: np.ndarray) -> float:
+def median_distance(points: np.ndarray) -> float:
     """Return the median distance between different points, 1 when there are fewer than two."""
     from scipy.spatial.distance import pdist
 

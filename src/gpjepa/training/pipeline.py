@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from gpjepa.training.stage_bc import (
     StageBC,
     pairing_of,
 )
-from gpjepa.training.trainer import Outlook, Plan, train_stage
+from gpjepa.training.trainer import Outlook, Plan, Stage, train_stage
 from gpjepa.training.validation import make_validation
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -112,10 +112,7 @@ def run_stage_a(
         seed=session.seed,
         identity=session.identity,
     )
-    progress = train_stage(
-        stage, plan, session.fabric, session.folder, session.resume, session.watch
-    )
-    return stage, progress
+    return stage, _trained(stage, plan, session)
 
 
 def run_stage_bc(
@@ -145,33 +142,22 @@ def run_stage_bc(
     )
     pairing = pairing_of(config.predictor.pairing)
     stage = StageBC(model, teacher, observed, pairs, pairing, config, validation)
-    part = config.fit
-    per_epoch = max(1, -(-len(prepared.training.table) // part.batch_size))
-    steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps)
-    plan = Plan(
-        steps=steps,
-        steps_per_epoch=per_epoch,
-        interval=max(1, steps // part.validations),
-        learning_rate=part.learning_rate,
-        weight_decay=part.weight_decay,
-        clip=part.clip,
-        seed=seed,
-        patience=part.patience,
-        identity=session.identity,
-    )
-    progress = train_stage(
-        stage, plan, session.fabric, session.folder, session.resume, session.watch
-    )
-    return stage, progress
+    per_epoch = max(1, -(-len(prepared.training.table) // config.fit.batch_size))
+    plan = replace(_fit_plan(config, per_epoch, session), patience=config.fit.patience)
+    return stage, _trained(stage, plan, session)
 
 
 def run_decode(model: WorldModel, prepared: Prepared, config: Config, session: Session) -> Progress:
     """Fit the decoder of `model` in place to the latents of the training cells."""
+    stage = StageDecode(model, prepared.training.table, config.fit.batch_size, session.seed)
+    return _trained(stage, _fit_plan(config, stage.batches.per_epoch, session), session)
+
+
+def _fit_plan(config: Config, per_epoch: int, session: Session) -> Plan:
+    """Return the plan of a stage that keeps to the settings of `fit`, whole schedule."""
     part = config.fit
-    stage = StageDecode(model, prepared.training.table, part.batch_size, session.seed)
-    per_epoch = stage.batches.per_epoch
     steps = min(max(part.epochs * per_epoch, part.min_steps), part.max_steps)
-    plan = Plan(
+    return Plan(
         steps=steps,
         steps_per_epoch=per_epoch,
         interval=max(1, steps // part.validations),
@@ -181,4 +167,8 @@ def run_decode(model: WorldModel, prepared: Prepared, config: Config, session: S
         seed=session.seed,
         identity=session.identity,
     )
+
+
+def _trained(stage: Stage, plan: Plan, session: Session) -> Progress:
+    """Train a stage where and how the session says."""
     return train_stage(stage, plan, session.fabric, session.folder, session.resume, session.watch)

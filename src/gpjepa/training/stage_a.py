@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
@@ -29,8 +29,11 @@ class CellBatch:
     library: Float[Tensor, " B"]
 
 
-class StageA(nn.Module):
-    """Student, teacher and predictor of held-out genes over a table of cells."""
+class MaskedCells(nn.Module):
+    """What every way of pretraining shares: an encoder, cells in shuffled batches, masks.
+
+    Subclasses add the objective and name the modules that are trained in `trained`.
+    """
 
     name = "pretrain"
     blocks: Tensor
@@ -40,9 +43,6 @@ class StageA(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.teacher = make_teacher(encoder)
-        genes = cells.counts.shape[1]
-        self.predictor = HeldOutPredictor(genes, encoder.latent, config.encoder.hidden)
         self.register_buffer("blocks", torch.from_numpy(blocks))
         part = config.pretrain
         self.plan = MaskPlan(
@@ -51,17 +51,49 @@ class StageA(nn.Module):
             expressed_share=part.expressed_share,
             block_share=part.block_share,
         )
-        self.loss, self.ema_start = config.loss, part.ema_start
         self.cells = cells
         self.batches = ShuffledBatches(len(cells), part.batch_size, seed, self.name)
+
+    def trained(self) -> tuple[nn.Module, ...]:
+        """Return the modules that are trained."""
+        return (self.encoder,)
 
     def batch(self, step: int, device: torch.device) -> CellBatch:
         """Return the cells of a step."""
         return CellBatch(*self.cells.dense(self.batches.indices(step), device))
 
+    def held_out(self, batch: CellBatch, generator: Generator) -> Bool[Tensor, "B G"]:
+        """Draw the genes of each cell that the encoder does not see."""
+        return draw_held_out(batch.counts, self.blocks, self.plan, generator)
+
+    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
+        """Return the parameters to train with their learning rate."""
+        return [{"params": [p for part in self.trained() for p in part.parameters()], "lr": rate}]
+
+    def validate(self, device: torch.device) -> dict[str, float]:
+        """Return no score: pretraining runs its schedule to the end."""
+        return {}
+
+
+class StageA(MaskedCells):
+    """Student, teacher and predictor of held-out genes over a table of cells."""
+
+    def __init__(
+        self, encoder: CellEncoder, cells: CellTable, blocks: np.ndarray, config: Config, seed: int
+    ) -> None:
+        super().__init__(encoder, cells, blocks, config, seed)
+        self.teacher = make_teacher(encoder)
+        genes = cells.counts.shape[1]
+        self.predictor = HeldOutPredictor(genes, encoder.latent, config.encoder.hidden)
+        self.loss, self.ema_start = config.loss, config.pretrain.ema_start
+
+    def trained(self) -> tuple[nn.Module, ...]:
+        """Return the student and the predictor; the teacher only follows."""
+        return (self.encoder, self.predictor)
+
     def forward(self, batch: CellBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the objective: prediction of held-out embeddings and VICReg against collapse."""
-        held_out = draw_held_out(batch.counts, self.blocks, self.plan, generator)
+        held_out = self.held_out(batch, generator)
         context = self.encoder(batch.counts, batch.library, ~held_out)
         predicted = self.predictor(context, held_out)
         with torch.no_grad():
@@ -82,12 +114,3 @@ class StageA(nn.Module):
     def embedder(self) -> CellEncoder:
         """Return the encoder that embeds from now on: the teacher."""
         return self.teacher
-
-    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
-        """Return the parameters to train with their learning rate."""
-        parts = (self.encoder, self.predictor)
-        return [{"params": [p for part in parts for p in part.parameters()], "lr": rate}]
-
-    def validate(self, device: torch.device) -> dict[str, float]:
-        """Return no score: Stage A runs its schedule to the end."""
-        return {}

@@ -8,54 +8,38 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
-from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.distributions import NegativeBinomial
 from gpjepa.model.encoder import CellEncoder
-from gpjepa.model.masking import MaskPlan, draw_held_out
 from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.cells import gene_moments
 from gpjepa.training.ema import make_teacher
 from gpjepa.training.monitors import spread_monitors
-from gpjepa.training.stage_a import CellBatch
+from gpjepa.training.stage_a import CellBatch, MaskedCells
 
 
-class StageReconstruction(nn.Module):
+class StageReconstruction(MaskedCells):
     """The encoder of Stage A under the same masks, with a count decoder in place of a teacher.
 
     Source: He et al. 2022 (masked autoencoders), with an NB likelihood of the held-out counts.
     """
 
-    name = "pretrain"
-    blocks: Tensor
-
     def __init__(
         self, encoder: CellEncoder, cells: CellTable, blocks: np.ndarray, config: Config, seed: int
     ) -> None:
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder, cells, blocks, config, seed)
         has_rest = bool((cells.library > np.asarray(cells.counts.sum(axis=1)).ravel() + 0.5).any())
         rate = gene_moments(cells, has_rest).base_rate
         self.decoder = CountDecoder(encoder.latent, rate, has_rest, config.encoder.hidden)
-        self.register_buffer("blocks", torch.from_numpy(blocks))
-        part = config.pretrain
-        self.plan = MaskPlan(
-            low=part.mask_low,
-            high=part.mask_high,
-            expressed_share=part.expressed_share,
-            block_share=part.block_share,
-        )
-        self.cells = cells
-        self.batches = ShuffledBatches(len(cells), part.batch_size, seed, self.name)
 
-    def batch(self, step: int, device: torch.device) -> CellBatch:
-        """Return the cells of a step."""
-        return CellBatch(*self.cells.dense(self.batches.indices(step), device))
+    def trained(self) -> tuple[nn.Module, ...]:
+        """Return the encoder and the decoder."""
+        return (self.encoder, self.decoder)
 
     def forward(self, batch: CellBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the misfit of the held-out counts, nats per cell."""
-        held_out = draw_held_out(batch.counts, self.blocks, self.plan, generator)
+        held_out = self.held_out(batch, generator)
         latent = self.encoder(batch.counts, batch.library, ~held_out)
         mean = self.decoder(latent, batch.library).mean
         dispersion = torch.exp(self.decoder.log_dispersion)
@@ -68,15 +52,6 @@ class StageReconstruction(nn.Module):
     def embedder(self) -> CellEncoder:
         """Return the encoder that embeds from now on: a copy of the trained one."""
         return make_teacher(self.encoder)
-
-    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
-        """Return the parameters to train with their learning rate."""
-        parts = (self.encoder, self.decoder)
-        return [{"params": [p for part in parts for p in part.parameters()], "lr": rate}]
-
-    def validate(self, device: torch.device) -> dict[str, float]:
-        """Return no score: pretraining runs its schedule to the end."""
-        return {}
 
 
 def held_out_misfit(
