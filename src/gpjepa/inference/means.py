@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from gpjepa.core.random import torch_stream
@@ -77,16 +78,12 @@ def mean_shares(
     `condition` has one row per control cell. With one seed all perturbations see the same latent
     noise, so that differences between them are not sampling.
     """
-    cells = controls.state.shape[0]
-    weight = (controls.library / controls.library.sum()).repeat(samples) / samples
-    row = torch.arange(cells, device=controls.state.device).repeat(samples)
     generator = torch_stream(seed, "mean", device=controls.state.device)
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
-    for start in range(0, cells * samples, ROWS):
-        part = slice(start, start + ROWS)
-        prediction = model.predict(controls.state[row[part]], condition.rows(row[part]))
+    for row, weight in _draws(controls, samples):
+        prediction = model.predict(controls.state[row], condition.rows(row))
         latent = model.head.sample(prediction, generator)
-        total += weight[part] @ model.decoder.mean_shares(latent, offset)
+        total += weight @ model.decoder.mean_shares(latent, offset)
     return total
 
 
@@ -103,22 +100,18 @@ def shares_by_order(
 
     Both see the same latent noise, that of `mean_shares`, so that they differ by Δ₂ alone.
     """
-    cells = controls.state.shape[0]
-    weight = (controls.library / controls.library.sum()).repeat(samples) / samples
-    row = torch.arange(cells, device=controls.state.device).repeat(samples)
     generator = torch_stream(seed, "mean", device=controls.state.device)
     whole = torch.zeros(model.decoder.genes, device=controls.state.device)
     plain = torch.zeros_like(whole)
     prediction = model.predict(controls.state, condition)
-    for start in range(0, cells * samples, ROWS):
-        part = slice(start, start + ROWS)
-        here = prediction.rows(row[part])
+    for row, weight in _draws(controls, samples):
+        here = prediction.rows(row)
         before = generator.get_state()
         latent = model.head.sample(here, generator)
-        whole += weight[part] @ model.decoder.mean_shares(latent, offset)
+        whole += weight @ model.decoder.mean_shares(latent, offset)
         generator.set_state(before)
         latent = model.head.sample(here.without_pairs(), generator)
-        plain += weight[part] @ model.decoder.mean_shares(latent, offset)
+        plain += weight @ model.decoder.mean_shares(latent, offset)
     return whole, plain
 
 
@@ -127,9 +120,19 @@ def control_shares(
     model: WorldModel, controls: Controls, offset: Float[Tensor, " C"] | None = None
 ) -> Float[Tensor, " G"]:
     """Return the expected share of each gene in the decoded control cells."""
-    weight = controls.library / controls.library.sum()
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
-    for start in range(0, controls.state.shape[0], ROWS):
-        part = slice(start, start + ROWS)
-        total += weight[part] @ model.decoder.mean_shares(controls.state[part], offset)
+    for row, weight in _draws(controls, 1):
+        total += weight @ model.decoder.mean_shares(controls.state[row], offset)
     return total
+
+
+def _draws(
+    controls: Controls, samples: int
+) -> Iterator[tuple[Int[Tensor, " N"], Float[Tensor, " N"]]]:
+    """Yield, at most `ROWS` at a time, the cells of all draws and their shares of the library."""
+    cells = controls.state.shape[0]
+    weight = (controls.library / controls.library.sum()).repeat(samples) / samples
+    row = torch.arange(cells, device=controls.state.device).repeat(samples)
+    for start in range(0, cells * samples, ROWS):
+        part = slice(start, start + ROWS)
+        yield row[part], weight[part]
