@@ -58,7 +58,7 @@ class Composer:
             )
         known = frozenset(self.alone.names)
         canonical = tuple(parse_label(label, known=known) for label in labels)
-        alone = self._with_members(canonical)
+        alone = self.members(canonical)
         effects = self.stack.predict(alone, canonical)
         single = np.array([len(members_of(label)) == 1 for label in canonical], dtype=bool)
         sums = self.stack.alone(alone, canonical)
@@ -66,8 +66,11 @@ class Composer:
         half = self._half_width(alone, canonical, single, level)
         return Composition(canonical, effects, effects - half, effects + half, effects - sums)
 
-    def _with_members(self, labels: Sequence[str]) -> Alone:
-        """Return the genes alone, with the unmeasured members of the labels added."""
+    def members(self, labels: Sequence[str]) -> Alone:
+        """Return the genes alone, with the unmeasured members of the canonical labels added.
+
+        Raises `VocabularyError` for the control and for a member without features.
+        """
         needed = sorted({name for label in labels for name in members_of(label)})
         if CONTROL in labels:
             raise VocabularyError(

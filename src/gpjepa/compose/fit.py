@@ -43,13 +43,23 @@ def fit(
         VocabularyError: a label is empty, the control, or names a member twice.
     """
     table, genes = _table(single_effects, double_effects, single_labels, double_labels)
+    return fit_table(table, genes, _features(features), seed)
+
+
+def fit_table(
+    table: EffectTable,
+    genes: tuple[str, ...] | None,
+    features: GeneFeatures | None,
+    seed: int,
+) -> Composer:
+    """Learn from a table of singles and combinations; raise `DataError` without any single."""
     singles = tuple(label for label in table.labels if len(members_of(label)) == 1)
     if not singles:
         raise DataError(
             "no single perturbation among the labels; expected effects of genes alone; pass them "
             "as single_effects and single_labels"
         )
-    priors = make_priors(singles, _features(features))
+    priors = make_priors(singles, features)
     effects = table.effects[[table.row[name] for name in singles]]
     rows = priors.rows(singles)
     alone = Alone(singles, effects, rows, np.ones(len(singles), dtype=bool))

@@ -10,7 +10,9 @@ import torch
 
 from gpjepa.compose.candidates import FEWEST_DOUBLES, Candidate, Recipe, fit_candidate
 from gpjepa.compose.members import Alone
+from gpjepa.evaluation.baselines_strong import leading_directions
 from gpjepa.evaluation.effect_table import EffectTable
+from gpjepa.model.stacked import StackedComposition
 
 RECIPES = (
     Recipe(1.0, "loo"),
@@ -44,10 +46,17 @@ class Stack:
     candidates: tuple[Candidate, ...]
     weights: np.ndarray
     held_out: HeldOut | None
+    basis: np.ndarray  # [D, G], all directions; each candidate uses the first of them
+
+    def module(self) -> StackedComposition:
+        """Return what composes along the directions `basis`."""
+        parts = [candidate.composition for candidate in self.candidates]
+        return StackedComposition(parts, torch.from_numpy(self.weights))
 
     def predict(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G], the weighted mean of the candidates'."""
-        return np.tensordot(self.weights, _each(self.candidates, alone, labels), axes=1)
+        composed = self.module()(alone.members(labels, self.basis))
+        return np.asarray((composed.first_order + composed.second_order).numpy() @ self.basis)
 
     def alone(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
         """Return what the sum would be [labels, G]: the members' effects, denoised alike."""
@@ -92,11 +101,11 @@ def fit_stack(table: EffectTable, alone: Alone, seed: int = 0) -> Stack:
     rows = table.pairs.rows
     if len(rows) < FEWEST_DOUBLES:
         only = fit_candidate(table, alone, Recipe(share_of_signal(table), None))
-        return Stack((only,), np.array([1.0, 0.0, 0.0]), None)
+        return Stack((only,), np.array([1.0, 0.0, 0.0]), None, only.basis)
     held_out = leave_out(table, alone, seed)
     weights = simplex_weights(held_out)
     fitted = tuple(fit_candidate(table, alone, recipe) for recipe in RECIPES)
-    return Stack(fitted, weights, held_out)
+    return Stack(fitted, weights, held_out, leading_directions(table.effects))
 
 
 def leave_out(table: EffectTable, alone: Alone, seed: int) -> HeldOut:

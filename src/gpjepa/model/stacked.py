@@ -1,0 +1,39 @@
+"""Several compositions of the same members, weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gpjepa.model.composition import Composed, Composition, Members
+
+
+class StackedComposition(nn.Module):
+    """The weighted mean of compositions, of the plain sum and of no change, along D directions.
+
+    A composition of fewer directions works on the first of them. `weights` [C + 2] belong to the
+    C compositions, the sum and no change, and are 0 or more.
+    """
+
+    weights: Tensor
+
+    def __init__(self, parts: Sequence[Composition], weights: Float[Tensor, " C2"]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.register_buffer("weights", weights)
+
+    def forward(self, members: Members) -> Composed:
+        """Compose the effects of each set; a set without members has none."""
+        total = (members.effects * members.present[..., None]).sum(dim=1)
+        first = self.weights[-2] * total
+        second = torch.zeros_like(first)
+        for part, weight in zip(self.parts, self.weights, strict=False):
+            width = len(cast(Composition, part).factors)
+            own = part(Members(members.effects[..., :width], members.priors, members.ids))
+            first[:, :width] += weight * own.first_order
+            second[:, :width] += weight * own.second_order
+        return Composed(first, second)
