@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gpjepa.core.threads import set_threads
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.training.pipeline import Session, open_fabric
 from gpjepa.training.trainer import Outlook
-
-WIDE_PANEL = 2000  # genes from which several threads are faster than one
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,8 @@ class RunOptions:
     command: str | None = None
 
     def apply_threads(self, genes: int | None = None) -> None:
-        """Set the number of CPU threads: the one chosen, else one for panels below 2,000 genes.
-
-        On small matrices threads wait for each other longer than they work.
-        """
-        import torch
-
-        if self.threads is not None:
-            torch.set_num_threads(self.threads)
-        elif genes is not None and genes < WIDE_PANEL:
-            torch.set_num_threads(1)
+        """Set the number of CPU threads: the one chosen, else one for panels below 2,000 genes."""
+        set_threads(genes, self.threads)
 
 
 @dataclass(frozen=True)
@@ -69,6 +60,7 @@ def training_session(
         yield Session(
             fabric=open_fabric(options.device),
             seed=options.seed,
+            threads=options.threads,
             folder=folder,
             resume=resume,
             watch=watch,

@@ -11,6 +11,7 @@ from gpjepa.api.controls import bound
 from gpjepa.api.record import TrainingRecord
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
+from gpjepa.core.threads import steady_threads
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
@@ -47,7 +48,8 @@ class Trainee:
         device: str,
     ) -> None:
         self.config, self.seed, self.split = config, seed, split
-        self.prepared: Prepared = prepare(data, split, config, features)
+        with steady_threads(data.n_genes):
+            self.prepared: Prepared = prepare(data, split, config, features)
         self.session = Session(fabric=open_fabric(device), seed=seed)
         moments = self.prepared.moments
         self.panel = GenePanel(self.prepared.genes, moments.has_rest, moments.target)
@@ -93,7 +95,8 @@ class Trainee:
             tables.append(CellTable(cells.counts, cells.library))
         used = session or self.session
         target = self.prepared.moments.target
-        stage, progress = run_stage_a(self.encoder, joined(tables), target, self.config, used)
+        with steady_threads(len(self.panel.names), used.threads):
+            stage, progress = run_stage_a(self.encoder, joined(tables), target, self.config, used)
         self.encoder, self.teacher = stage.encoder, stage.embedder()
         return TrainingRecord.of(progress)
 
@@ -103,6 +106,10 @@ class Trainee:
         Without counts in their objective the decoder is fitted afterwards.
         """
         used = session or self.session
+        with steady_threads(len(self.panel.names), used.threads):
+            return self._fit(used)
+
+    def _fit(self, used: Session) -> tuple[TrainingRecord, Bundle]:
         config = self.config
         stage, progress = run_stage_bc(self.prepared, self.encoder, self.teacher, config, used)
         prepared, after = self.prepared, []

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 from torch import nn
 
 from gpjepa.core.random import numpy_stream
+from gpjepa.core.threads import single_threaded
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder, ResidualBlock
 from gpjepa.model.gpjepa import GeneMoments
@@ -58,10 +59,11 @@ def coexpression_blocks(table: CellTable, target: float, seed: int) -> np.ndarra
     blocks = min(BLOCKS, genes)
     if components < 2:
         return np.zeros(genes, dtype=np.int64)
-    svd = TruncatedSVD(components, random_state=seed).fit(expression)
-    loadings = svd.components_.T * svd.singular_values_
-    loadings /= np.linalg.norm(loadings, axis=1, keepdims=True) + 1e-8
-    grouping = KMeans(blocks, n_init=1, random_state=seed).fit(loadings)
+    with single_threaded():
+        svd = TruncatedSVD(components, random_state=seed).fit(expression)
+        loadings = svd.components_.T * svd.singular_values_
+        loadings /= np.linalg.norm(loadings, axis=1, keepdims=True) + 1e-8
+        grouping = KMeans(blocks, n_init=1, random_state=seed).fit(loadings)
     return grouping.labels_.astype(np.int64)
 
 
@@ -104,6 +106,7 @@ def _leading_axes(encoder: CellEncoder, table: CellTable, count: int, seed: int)
     expression = log_expression(few, float(encoder.scaling.target)).multiply(scale[None, :])
     centre = (encoder.scaling.mean * encoder.scaling.scale).cpu().numpy()
     centred = expression.toarray().astype(np.float32) - centre
-    axes = TruncatedSVD(count, random_state=seed).fit(centred)
+    with single_threaded():  # the sums of a product change with the number of threads
+        axes = TruncatedSVD(count, random_state=seed).fit(centred)
     deviation = max(float(axes.singular_values_[0]) / np.sqrt(len(few)), 1e-6)
     return (axes.components_ * (START_SCALE / deviation)).astype(np.float32)

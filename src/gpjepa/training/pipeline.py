@@ -40,10 +40,14 @@ INTERVALS = 20  # history rows, checkpoints and validations of a stage
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Where and how a stage is run; `identity` ties checkpoints to their run."""
+    """Where and how a stage is run; `identity` ties checkpoints to their run.
+
+    `threads` are CPU threads; None is one for panels below 2,000 genes.
+    """
 
     fabric: Fabric
     seed: int = 0
+    threads: int | None = None
     folder: Path | None = None
     resume: bool = False
     watch: Callable[[Outlook], None] | None = None
