@@ -20,29 +20,37 @@ def table():
 
 @pytest.fixture(scope="module")
 def predictions(table, without_model: None):
-    return interactions.predicted(table, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interactions, "FOLDS", 2)
+        return interactions.predicted(table, 0)
 
 
 def test_every_double_is_predicted_once_and_by_a_table_without_it(
     table, predictions, monkeypatch
 ) -> None:
-    labels, effects, _ = predictions
-    assert sorted(labels) == with_all_singles(table.labels)
-    assert {values.shape for values in effects.values()} == {(126, 92)}
+    assert sorted(predictions.labels) == with_all_singles(table.labels)
+    assert {values.shape for values in predictions.effects.values()} == {(126, 92)}
+    assert {values.shape for values in predictions.singles.values()} == {(126, 2, 92)}
     trained = []
     monkeypatch.setattr(interactions, "known_features", lambda *tables: None)
     monkeypatch.setattr(
         interactions, "rules", lambda training, *rest: trained.append(training) or ()
     )
     interactions.predicted(table, 0)
-    first, second = ({*with_all_singles(each.labels)} for each in trained)
-    assert first | second == set(labels)
-    assert not first & second
-    assert (len(first), len(second)) == (63, 63)
+    everyone = set(predictions.labels)
+    held = [everyone - {*with_all_singles(each.labels)} for each in trained]
+    assert sorted(len(each) for each in held) == [25, 25, 25, 25, 26]
+    assert set().union(*held) == everyone
+
+
+def test_an_interaction_is_the_double_minus_the_singles_of_the_same_fit(predictions) -> None:
+    for model, values in predictions.interactions.items():
+        expected = predictions.effects[model] - predictions.singles[model].sum(axis=1)
+        np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
 def test_no_change_and_the_sum_have_no_interaction_and_the_strong_baseline_has(predictions) -> None:
-    _, _, found = predictions
+    found = predictions.interactions
     assert not np.any(found["no change"])
     assert not np.any(found["additive"])
     assert np.abs(found["strong"]).max() > 0.1
@@ -58,7 +66,14 @@ def scores(table, predictions) -> pandas.DataFrame:
 def test_what_predicts_no_interaction_scores_chance(scores) -> None:
     rows = scores[(scores["group"] == "interactions") & (scores["model"] == "additive")]
     np.testing.assert_allclose(rows["value"], rows["floor"], atol=1e-9)
-    assert len(rows) == 3
+    assert len(rows) == 4
+
+
+def test_the_ratio_is_one_for_the_sum_and_the_multiple_of_chance_for_others(scores) -> None:
+    by_metric = scores.set_index(["metric", "model"])["value"]
+    assert by_metric["auprc_over_additive", "additive"] == pytest.approx(1.0)
+    strong = by_metric["interaction_auprc", "strong"] / by_metric["interaction_auprc", "additive"]
+    assert by_metric["auprc_over_additive", "strong"] == pytest.approx(strong)
 
 
 def test_classes_have_the_base_rate_below_and_the_measured_effects_above(scores) -> None:

@@ -50,6 +50,22 @@ def test_a_model_that_swaps_synergy_and_suppression_finds_neither():
     assert found["synergy"] == found["suppression"] == 0.0
 
 
+def test_doubles_are_compared_with_the_singles_of_their_model_where_it_has_its_own():
+    table, classes = screen()
+    labels = list(classes)
+    own = np.stack([table.effects[table.single_rows(label)] for label in labels])
+    noise = np.random.default_rng(1).normal(size=own.shape)
+    other = 0.1 * own + noise  # the model's singles, and what it makes of them
+    factor = np.array([COEFFICIENTS[classes[label]] for label in labels])[:, None]
+    doubles = {"own": factor * other.sum(axis=1), "measured": factor * other.sum(axis=1)}
+    scores = score_classes(table, doubles, labels, classes, {"own": other})
+    found = scores.set_index(["class", "model"])["precision"]
+    assert found["suppression", "own"] == found["synergy", "own"] == 1.0
+    assert found["suppression", "measured"] < 1.0
+    with pytest.raises(DataError, match="predicted by 'own'"):
+        score_classes(table, doubles, labels, classes, {"own": other[:, 0]})
+
+
 def test_a_nan_is_looked_at_last():
     table, classes = screen()
     labels = list(classes)

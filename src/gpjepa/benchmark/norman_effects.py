@@ -55,5 +55,5 @@ def genes(config: Config, seed: int, device: str) -> DataFrame:
 
 
 def interactions(config: Config, seed: int, device: str) -> DataFrame:
-    """Score the interactions of all doubles, each half predicted from the other."""
+    """Score the interactions of all doubles, each fifth predicted from the others."""
     return crossed_interactions(load_table(), seed)

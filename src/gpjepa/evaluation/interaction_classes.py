@@ -75,6 +75,7 @@ def score_classes(
     predicted: Mapping[str, np.ndarray],
     labels: Sequence[str],
     published: Mapping[str, str] | None = None,
+    singles: Mapping[str, np.ndarray] | None = None,
 ) -> pandas.DataFrame:
     """Score predicted effects [labels, G] of doubles by model on the published classes.
 
@@ -83,11 +84,18 @@ def score_classes(
     Rows for "truth" (the measured doubles), "additive" and "no change" come first: hand labels
     are noisy, so that the truth's own score is the ceiling.
 
+    `singles` [labels, 2, G] by model are its own effects of the members, which its doubles are
+    then compared with, as in the source; a model without them is compared with the measured
+    ones. A prediction is denoised: beside measured singles every weak pair looks neomorphic.
+
     Columns: class, model, precision (at `SIZE`), share_of_truth, best (that can be reached),
     base_rate, positives, n (pairs).
 
     Raises:
         DataError: no double is left, or a model's effects do not go with labels and genes.
+
+    Source: Roohani et al. 2024 (GEARS), whose measures relate predicted doubles to predicted
+    singles.
     """
     known = interaction_classes() if published is None else published
     use = [i for i, label in enumerate(labels) if label in known and _measured(effects, label)]
@@ -97,16 +105,21 @@ def score_classes(
             "labels as A+B that are in the table of classes; pass other labels"
         )
     chosen = [labels[index] for index in use]
-    singles = np.stack([effects.effects[effects.single_rows(label)] for label in chosen])
+    measured = np.stack([effects.effects[effects.single_rows(label)] for label in chosen])
+    genes = measured.shape[2]
     doubles = {
         TRUTH: effects.effects[[effects.row[label] for label in chosen]],
-        ADDITIVE: singles.sum(axis=1),
-        NO_CHANGE: np.zeros((len(chosen), singles.shape[2])),
+        ADDITIVE: measured.sum(axis=1),
+        NO_CHANGE: np.zeros((len(chosen), genes)),
     }
     for model, values in predicted.items():
-        doubles[model] = _checked(model, values, (len(labels), singles.shape[2]))[use]
+        doubles[model] = _checked(model, values, (len(labels), genes))[use]
+    own = {
+        model: _checked(model, values, (len(labels), 2, genes))[use]
+        for model, values in (singles or {}).items()
+    }
     scores = {
-        model: class_scores(interaction_measures(singles, values))
+        model: class_scores(interaction_measures(own.get(model, measured), values))
         for model, values in doubles.items()
     }
     return _table(scores, np.array([known[label] for label in chosen], dtype=object))
@@ -117,7 +130,7 @@ def _measured(effects: EffectTable, label: str) -> bool:
     return two and label in effects.row and effects.single_rows(label) is not None
 
 
-def _checked(model: str, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _checked(model: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if values.shape != shape:
         raise DataError(
             f"effects predicted by {model!r} have shape {values.shape}; expected {shape}, a row "

@@ -7,6 +7,7 @@ Roohani et al. 2024 (GEARS) for their use on predictions.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,11 +42,13 @@ class InteractionMeasures:
     dominance: np.ndarray
 
 
-def interaction_measures(singles: np.ndarray, doubles: np.ndarray) -> InteractionMeasures:
+def interaction_measures(
+    singles: np.ndarray, doubles: np.ndarray, subsets: int = MOST_SUBSETS
+) -> InteractionMeasures:
     """Measure pairs from effects of their singles [K, 2, G] and of the doubles [K, G].
 
     A double without any effect fits with c₁ = c₂ = 0: correlations 0, equal contributions (1),
-    no dominance (0).
+    no dominance (0). `subsets` is the most pairs of genes that a fit looks at.
 
     Raises:
         DataError: fewer than three genes, or shapes that do not go together.
@@ -55,25 +58,25 @@ def interaction_measures(singles: np.ndarray, doubles: np.ndarray) -> Interactio
             f"singles have shape {singles.shape} and doubles {doubles.shape}; expected [pairs, 2, "
             "genes] and [pairs, genes] with at least 3 genes; pass effects on the same genes"
         )
-    subsets = gene_pairs(doubles.shape[1])
+    chosen = gene_pairs(doubles.shape[1], subsets)
     rows = [
-        _measure(pair[0], pair[1], double, subsets)
+        _measure(pair[0], pair[1], double, chosen)
         for pair, double in zip(singles, doubles, strict=True)
     ]
     columns = np.array(rows, dtype=np.float64).reshape(len(rows), 9).T
     return InteractionMeasures(*columns)
 
 
-def gene_pairs(genes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of genes of a fit: all, or `MOST_SUBSETS` drawn always the same way.
+def gene_pairs(genes: int, most: int = MOST_SUBSETS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of genes of a fit: all, or at most `most` drawn always the same way.
 
     When there are too many, each shift of a fixed random circle of the genes adds one pair of
     every gene with another, so that every gene is in equally many.
     """
-    if genes * (genes - 1) // 2 <= MOST_SUBSETS:
+    if genes * (genes - 1) // 2 <= most:
         return np.triu_indices(genes, 1)
     circle = numpy_stream(0, "pairs of genes", genes).permutation(genes)
-    shifts = range(1, MOST_SUBSETS // genes + 1)
+    shifts = range(1, max(1, most // genes) + 1)
     left = np.tile(circle, len(shifts))
     right = np.concatenate([np.roll(circle, -shift) for shift in shifts])
     return left, right
@@ -154,7 +157,7 @@ def distance_correlation(left: np.ndarray, right: np.ndarray) -> float:
 
     Source: Székely, Rizzo & Bakirov 2007, Annals of Statistics 35:2769.
     """
-    return _correlate(_centred(distances(left)), _centred(distances(right)))
+    return _correlate(_Away.of(distances(left)), _Away.of(distances(right)))
 
 
 def distances(sample: np.ndarray) -> np.ndarray:
@@ -177,9 +180,9 @@ def _measure(
     c1, c2 = theil_sen(first, second, double, subsets)
     fit = c1 * first + c2 * second
     away = [distances(effect) for effect in (first, second)]
-    one, two = (_centred(matrix) for matrix in away)
-    both = _centred(np.sqrt(away[0] ** 2 + away[1] ** 2))
-    whole, fitted = _centred(distances(double)), _centred(distances(fit))
+    one, two = (_Away.of(matrix) for matrix in away)
+    both = _Away.of(np.sqrt(away[0] ** 2 + away[1] ** 2))
+    whole, fitted = _Away.of(distances(double)), _Away.of(distances(fit))
     shares = sorted((_correlate(one, whole), _correlate(two, whole)))
     size = sorted((abs(c1), abs(c2)))
     with np.errstate(divide="ignore"):
@@ -197,17 +200,36 @@ def _measure(
     )
 
 
-def _centred(matrix: np.ndarray) -> np.ndarray:
-    means = matrix.mean(axis=0)
-    return matrix - means - means[:, None] + means.mean()
+@dataclass(frozen=True, eq=False)
+class _Away:
+    """Distances [G, G] with the means of their rows [G]."""
+
+    matrix: np.ndarray
+    rows: np.ndarray
+
+    @staticmethod
+    def of(matrix: np.ndarray) -> _Away:
+        """Summarise symmetric distances."""
+        return _Away(matrix, matrix.mean(axis=0))
+
+    @cached_property
+    def square(self) -> float:
+        """Return the product with itself."""
+        return max(self.times(self), 0.0)
+
+    def times(self, other: _Away) -> float:
+        """Return Σ AB of both as if doubly centred.
+
+        Σ AB − 2G Σ āb̄ + G² m(a) m(b), with row means ā, b̄ and their means m, needs no centred
+        copies. einsum, as a threaded BLAS waits for other processes' cores.
+        """
+        size = len(self.rows)
+        plain = float(np.einsum("ij,ij->", self.matrix, other.matrix))
+        by_row = float(np.einsum("i,i->", self.rows, other.rows))
+        return plain - 2.0 * size * by_row + size**2 * float(self.rows.mean() * other.rows.mean())
 
 
-def _correlate(left: np.ndarray, right: np.ndarray) -> float:
-    """Return the distance correlation from centred distances."""
-    shared, spread = _dot(left, right), np.sqrt(_dot(left, left) * _dot(right, right))
-    return float(np.sqrt(max(shared, 0.0) / spread)) if spread > 0 else 0.0
-
-
-def _dot(left: np.ndarray, right: np.ndarray) -> float:
-    """Return Σ left · right; einsum, as a threaded BLAS waits for other processes' cores."""
-    return float(np.einsum("ij,ij->", left, right))
+def _correlate(left: _Away, right: _Away) -> float:
+    """Return the distance correlation of two samples."""
+    spread = np.sqrt(left.square * right.square)
+    return float(np.sqrt(max(left.times(right), 0.0) / spread)) if spread > 0 else 0.0

@@ -37,6 +37,11 @@ def own_interaction(rule: EffectBaseline, labels: Sequence[str]) -> np.ndarray:
     return rounded(rule.effects(labels) - np.reshape(sums, (len(labels), -1)))
 
 
+def own_singles(rule: EffectBaseline, labels: Sequence[str]) -> np.ndarray:
+    """Return a rule's own effects of the two members of each double, [labels, 2, G]."""
+    return np.stack([rule.effects(members_of(label)) for label in labels])
+
+
 def rule_interactions(
     rules: Iterable[EffectBaseline], labels: Sequence[str]
 ) -> dict[str, np.ndarray]:
