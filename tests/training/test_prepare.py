@@ -67,9 +67,9 @@ def test_a_name_without_features_has_a_row_of_zeros(tiny, data, split) -> None:
     spec = prepare(data, split, tiny.make_config(), FEATURES).spec
     assert spec.features.shape == (7, 2)
     assert torch.equal(spec.features[2:6], torch.zeros(4, 2))
-    size = np.sqrt((9 + 16) / 6)
-    assert torch.allclose(spec.features[0], torch.tensor([3 / size, 0.0]).float())
-    assert torch.allclose(spec.features[6], torch.tensor([1 / size, 1 / size]).float())
+    # From the middle (1.5, 2) of the measured rows, in their root mean square length 2.5.
+    assert torch.allclose(spec.features[0], torch.tensor([1.5, -2.0]) / 2.5)
+    assert torch.allclose(spec.features[6], torch.tensor([-0.5, -1.0]) / 2.5)
 
 
 def test_gene_sets_place_genes_that_nobody_perturbed(tiny) -> None:

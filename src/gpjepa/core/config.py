@@ -42,19 +42,20 @@ class EncoderConfig(Section):
 class PerturbationConfig(Section):
     """The perturbation embedding e_θ."""
 
-    features: tuple[Literal["go", "reactome", "hallmark"], ...] = (
+    features: tuple[Literal["go", "reactome", "hallmark", "coexpression"], ...] = (
         "go",
         "reactome",
         "hallmark",
     )
-    components: Positive = 32  # singular vectors kept of the gene sets
+    components: Positive = 32  # axes kept of each source of features
     residual_dropout: Share = 0.1  # chance that a gene's own embedding is hidden in a step
 
 
 class PredictorConfig(Section):
     """The conditional transformer g_φ."""
 
-    form: Literal["decomposed", "additive", "free"] = "decomposed"  # additive: no Δ₂
+    # composed: Δ₂ from measured combinations; decomposed: from the transformer; additive: none
+    form: Literal["composed", "decomposed", "additive", "free"] = "composed"
     state: Literal["cell", "mean"] = "cell"  # mean: every cell starts from the mean control latent
     width: Positive = 32  # divisible by heads
     cell_tokens: Annotated[int, Field(ge=4)] = 4

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gpjepa.core.errors import ConfigError, DataError
+from gpjepa.data.labels import symbol_of
 from gpjepa.data.references import aliases
 
 NOT_A_NUMBER = ("", "nan", "NaN", "NA", "N/A", "null", "None")
@@ -27,13 +28,18 @@ class GeneFeatures:
     def select(self, genes: Sequence[str]) -> GeneFeatures:
         """Return the rows of those of `genes` that have features, named as they are asked for.
 
-        A gene is found by its own symbol first, then by its other one (`aliases`).
+        A gene is found by its own symbol first, then by its other one (`aliases`); one that says
+        how it was perturbed, as in KLF1@CRISPRi, by its symbol when not by the whole.
         """
         renamed = aliases()
         known = {renamed.get(name, name): row for row, name in enumerate(self.names)}
         known |= {name: row for row, name in enumerate(self.names)}
-        found = [(gene, known.get(gene, known.get(renamed.get(gene, gene)))) for gene in genes]
-        kept = [(gene, row) for gene, row in found if row is not None]
+
+        def row_of(gene: str) -> int | None:
+            tried = (gene, renamed.get(gene), symbol_of(gene), renamed.get(symbol_of(gene)))
+            return next((known[name] for name in tried if name in known), None)
+
+        kept = [(gene, row) for gene in genes if (row := row_of(gene)) is not None]
         rows = np.array([row for _, row in kept], dtype=np.int64)
         return GeneFeatures(tuple(gene for gene, _ in kept), self.values[rows])
 

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import svds
 
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.data.feature_table import Coverage, GeneFeatures, coverage, read_feature_table
+from gpjepa.data.labels import symbol_of
 from gpjepa.data.references import COLLECTIONS, aliases, gene_sets
 
 __all__ = [
@@ -37,9 +38,13 @@ class SetMatrix:
     weights: csr_matrix  # float64 [genes, sets]
 
     def rows(self, genes: Sequence[str]) -> list[int | None]:
-        """Return the row of each gene, other symbols resolved; None for a gene in no set."""
+        """Return the row of each gene, other symbols resolved; None for a gene in no set.
+
+        A modality, as in KLF1@CRISPRi, does not matter.
+        """
         renamed = aliases()
-        return [self.position.get(renamed.get(gene, gene)) for gene in genes]
+        symbols = [symbol_of(gene) for gene in genes]
+        return [self.position.get(renamed.get(symbol, symbol)) for symbol in symbols]
 
 
 def set_matrix(sets: Sequence[str] = COLLECTIONS) -> SetMatrix:

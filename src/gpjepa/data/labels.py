@@ -20,12 +20,30 @@ CONTROL_NAMES = (
     "vehicle",
 )
 JOIN = "+"
+AT = "@"  # between a perturbed gene and how it was perturbed, where data hold several ways
 _SEPARATORS = re.compile(r"[+;|,]")
 
 
 def members_of(label: str) -> tuple[str, ...]:
     """Return the sorted members of a canonical label; empty for control."""
     return () if label == CONTROL else tuple(label.split(JOIN))
+
+
+def symbol_of(member: str) -> str:
+    """Return the gene of a member, without the modality of one such as KLF1@CRISPRi."""
+    symbol, _, modality = member.rpartition(AT)
+    return symbol if symbol and modality else member
+
+
+def modality_of(member: str) -> str | None:
+    """Return the modality that a member carries; None for one that carries none."""
+    symbol, _, modality = member.rpartition(AT)
+    return modality if symbol and modality else None
+
+
+def has_separator(text: str) -> bool:
+    """Say whether `text` would be read as several members."""
+    return _SEPARATORS.search(text) is not None
 
 
 def label_of(members: Iterable[str]) -> str:

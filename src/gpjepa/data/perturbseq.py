@@ -17,6 +17,7 @@ from gpjepa.core.errors import DataError, unknown
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.data.cells import Cells, bind_cells, gene_indices, row_indices, take_genes
 from gpjepa.data.labels import CONTROL, members_of
+from gpjepa.data.modality import modality_column, with_modality
 from gpjepa.data.obs import covariate_values, dose_values, perturbation_labels
 from gpjepa.data.roles import Roles, find_roles, text_values, with_sources
 
@@ -43,6 +44,7 @@ class PerturbSeq:
     roles: Roles
     obs: DataFrame | None = None  # every column that came with the cells
     simulated: bool = False  # the cells were drawn from a simulator
+    modalities: tuple[str, ...] = ()  # ways to perturb, commonest first; labels carry several
 
     @property
     def n_cells(self) -> int:
@@ -165,7 +167,10 @@ class PerturbSeq:
             if getattr(self, role) is not None:
                 columns[role] = getattr(self, role).copy()
         obs = pandas.DataFrame(columns, index=index)
-        for name in obs.columns.intersection(["perturbation", "batch", "cell_type"]):
+        modality = modality_column(self.labels, self.modalities)
+        if modality is not None:
+            obs["modality"] = modality
+        for name in obs.columns.intersection(["perturbation", "batch", "cell_type", "modality"]):
             obs[name] = pandas.Categorical(obs[name].astype(str))
         var = pandas.DataFrame(index=pandas.Index(self.genes.astype(str), dtype=object))
         return anndata.AnnData(X=self.counts.copy(), obs=obs, var=var)
@@ -180,11 +185,14 @@ def read(
     batch: str | None = None,
     cell_type: str | None = None,
     dose: str | None = None,
+    modality: str | None = None,
     announce: bool = True,
 ) -> PerturbSeq:
     """Read perturbation data from an AnnData, an h5ad file or a zarr directory.
 
     Roles left as None are detected; what was chosen goes to stderr unless `announce` is off.
+    `modality` is a column that says how genes were perturbed (CRISPRa, CRISPRi, knockout, …). With
+    several of them the labels carry it, as in KLF1@CRISPRi, so that effects are not pooled.
 
     Raises `DataError` for data that cannot be used as they are.
     """
@@ -197,10 +205,9 @@ def read(
         batch=batch,
         cell_type=cell_type,
         dose=dose,
+        modality=modality,
     )
-    labels, remarks = perturbation_labels(
-        text_values(adata.obs, chosen.perturbation), cells.cells, chosen
-    )
+    labels, modalities, remarks = _labels(adata.obs, cells, chosen)
     if column is not None and not cells.has_rest:
         remarks.append(f"column {column!r} equals the sum over the genes, so no gene is left out")
     roles = with_sources(chosen, source, column if cells.has_rest else None, remarks)
@@ -217,10 +224,23 @@ def read(
         roles=roles,
         obs=adata.obs.copy(),
         simulated=bool(adata.uns.get("simulated", False)),
+        modalities=modalities,
     )
     if announce:
         _announce(data)
     return data
+
+
+def _labels(
+    obs: DataFrame, cells: Cells, roles: Roles
+) -> tuple[NDArray[np.object_], tuple[str, ...], list[str]]:
+    """Return canonical labels, the modalities that they carry or share, and remarks."""
+    labels, remarks = perturbation_labels(text_values(obs, roles.perturbation), cells.cells, roles)
+    if roles.modality is None:
+        return labels, (), remarks
+    texts = text_values(obs, roles.modality)
+    labels, modalities = with_modality(labels, texts, cells.cells, roles.modality)
+    return labels, modalities, remarks
 
 
 def _announce(data: PerturbSeq) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gpjepa.core.errors import DataError, unknown
 from gpjepa.data.labels import CONTROL_NAMES, is_control_name
+from gpjepa.data.modality import MODALITY_COLUMNS, are_modalities
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,6 +42,7 @@ class Roles:
     batch: str | None = None
     cell_type: str | None = None
     dose: str | None = None
+    modality: str | None = None
     remarks: tuple[str, ...] = ()  # how it came to the choice, where that is not plain
 
     def describe(self) -> list[str]:
@@ -55,6 +57,8 @@ class Roles:
         for role in ("batch", "cell_type", "dose"):
             column = getattr(self, role)
             chosen.append(f"{role}: " + (f"column {column!r}" if column else "none"))
+        if self.modality is not None:
+            chosen.append(f"modality: column {self.modality!r}")
         return chosen + [f"note: {remark}" for remark in self.remarks]
 
 
@@ -66,6 +70,7 @@ def find_roles(
     batch: str | None = None,
     cell_type: str | None = None,
     dose: str | None = None,
+    modality: str | None = None,
 ) -> Roles:
     """Choose the columns and the control label of `obs`; `layer` and `library` are left open.
 
@@ -85,7 +90,14 @@ def find_roles(
             remarks += [remark] if remark else []
     if dose is not None:
         require_column(obs, dose, "dose")
-    return Roles(column, label, "X", None, **chosen, dose=dose, remarks=tuple(remarks))
+    if modality is not None:
+        require_column(obs, modality, "modality")
+    else:
+        modality, remark = _modality(obs, column, label)
+        remarks += [remark] if remark else []
+    return Roles(
+        column, label, "X", None, **chosen, dose=dose, modality=modality, remarks=tuple(remarks)
+    )
 
 
 def with_sources(roles: Roles, layer: str, library: str | None, remarks: Sequence[str]) -> Roles:
@@ -202,5 +214,17 @@ def _covariate(
             return None, f"column {column!r} is not used: it has missing values"
         if len(found) < 2:
             return None, f"column {column!r} is not used: it has one level ({found[0]!r})"
+        return column, None
+    return None, None
+
+
+def _modality(obs: DataFrame, perturbation: str, control: str) -> tuple[str | None, str | None]:
+    """Detect the column that says how genes were perturbed, by name and by what it holds."""
+    for column in columns_like(obs, MODALITY_COLUMNS):
+        if column == perturbation or not are_modalities(levels(obs, column)):
+            continue
+        perturbed = text_values(obs, perturbation) != control
+        if any(text is None for text in text_values(obs, column)[perturbed]):
+            return None, f"column {column!r} is not used: it has missing values"
         return column, None
     return None, None

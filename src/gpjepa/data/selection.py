@@ -8,6 +8,7 @@ from scipy import sparse
 
 from gpjepa.core.errors import DataError
 from gpjepa.data.cells import row_indices
+from gpjepa.data.labels import symbol_of
 from gpjepa.data.library import panel_sums
 from gpjepa.data.perturbseq import PerturbSeq
 
@@ -44,7 +45,8 @@ def select_genes(
     """
     counts = data.counts[row_indices(train_cells, data.n_cells)]
     seen = np.bincount(counts.indices, minlength=data.n_genes) >= MIN_CELLS
-    perturbed = np.isin(data.genes.astype(str), list(data.members))
+    targets = {name for member in data.members for name in (member, symbol_of(member))}
+    perturbed = np.isin(data.genes.astype(str), sorted(targets))
     kept = seen | perturbed
     if not seen.any():
         raise DataError(

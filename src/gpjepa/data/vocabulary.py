@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpjepa.core.errors import VocabularyError, unknown
-from gpjepa.data.labels import CONTROL, members_of
+from gpjepa.data.labels import AT, CONTROL, label_of, members_of, modality_of, symbol_of
 
 PADDING = -1
 
@@ -20,6 +21,9 @@ class Vocabulary:
 
     `in_combination_only` names measured members that were never perturbed alone, whose own effect
     is identified by the regularisation only. `covariates` maps each used covariate to its levels.
+    `modalities` are the ways to perturb that were trained, commonest first: where there were
+    several, members carry theirs (KLF1@CRISPRi), and `usual` names the commonest one of each gene
+    that has more than one.
     """
 
     members: tuple[str, ...]
@@ -27,6 +31,8 @@ class Vocabulary:
     in_combination_only: frozenset[str] = frozenset()
     covariates: dict[str, tuple[str, ...]] = field(default_factory=dict)
     dose: bool = False
+    modalities: tuple[str, ...] = ()
+    usual: dict[str, str] = field(default_factory=dict)
 
     def index_of(self, member: str) -> int:
         """Return the index of a member; raise `VocabularyError` when it is not known."""
@@ -42,6 +48,64 @@ class Vocabulary:
                 )
             )
         return position
+
+    def spellings(self) -> tuple[str, ...]:
+        """Return every name that a member may be called by: its own, and its gene alone."""
+        if not self.modalities:
+            return self.members
+        return (*self.members, *sorted({symbol_of(member) for member in self.members}))
+
+    def resolve(self, label: str, modality: str | None = None) -> str:
+        """Return a label with its members named as the model names them.
+
+        A gene without a modality gets `modality`, or, when that is None, its only or commonest one
+        in training; one that was never perturbed gets the commonest of all. Raises
+        `VocabularyError` for a modality without training cells, for one that contradicts the
+        label, and for a gene that is perturbed in two ways at once.
+        """
+        if modality is not None:
+            self._require_modality(modality)
+        if not self.modalities:
+            return label
+        members = [self._resolved(member, modality) for member in members_of(label)]
+        repeated = [gene for gene, n in Counter(map(symbol_of, members)).items() if n > 1]
+        if repeated:
+            raise VocabularyError(
+                f"perturbation {label!r} names {repeated[0]!r} twice; expected a set of different "
+                "genes; name each of them once"
+            )
+        return label_of(members)
+
+    def _resolved(self, member: str, modality: str | None) -> str:
+        symbol, own = symbol_of(member), modality_of(member)
+        if member in self._positions() and (own is None or modality in (None, own)):
+            return member
+        if own is not None and modality not in (None, own):
+            raise VocabularyError(
+                f"perturbation {member!r} is asked for with modality {modality!r}; expected one "
+                "modality; leave one of the two out"
+            )
+        level = own or modality or self._usual_of(symbol)
+        self._require_modality(level)
+        carried = f"{symbol}{AT}{level}"
+        return carried if carried in self._positions() else symbol
+
+    def _usual_of(self, symbol: str) -> str:
+        trained = [x for x in self.modalities if self.is_measured(f"{symbol}{AT}{x}")]
+        return self.usual.get(symbol) or (trained or list(self.modalities))[0]
+
+    def _require_modality(self, modality: str) -> None:
+        if modality not in self.modalities:
+            advice = "use one that the model was trained on, or leave it out"
+            raise VocabularyError(unknown("modality", modality, self.modalities, advice))
+
+    def modality_index(self) -> np.ndarray | None:
+        """Return the row of each member's modality, int64 [M]; None where members carry none."""
+        carried = [modality_of(member) for member in self.members]
+        if len(self.modalities) < 2 or not all(level in self.modalities for level in carried):
+            return None
+        position = {level: index for index, level in enumerate(self.modalities)}
+        return np.array([position[str(level)] for level in carried], dtype=np.int64)
 
     def _positions(self) -> dict[str, int]:
         """Return name to index, built once."""
@@ -89,6 +153,8 @@ class Vocabulary:
             "in_combination_only": sorted(self.in_combination_only),
             "covariates": {name: list(levels) for name, levels in self.covariates.items()},
             "dose": self.dose,
+            "modalities": list(self.modalities),
+            "usual": dict(self.usual),
         }
 
     @staticmethod
@@ -100,4 +166,6 @@ class Vocabulary:
             frozenset(document["in_combination_only"]),
             {name: tuple(levels) for name, levels in document["covariates"].items()},
             bool(document["dose"]),
+            tuple(document.get("modalities", ())),
+            dict(document.get("usual", {})),
         )

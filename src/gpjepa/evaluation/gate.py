@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gpjepa.data.labels import symbol_of
+
 CONTROL_MEAN = 0.1  # counts a cell that a gene needs among controls
 
 
@@ -16,9 +18,10 @@ def expressed_untargeted(
 ) -> NDArray[np.bool_]:
     """Return a mask [G] of genes with a mean of at least .1 counts that are not `targets`.
 
-    The mean is in double precision: float32 puts 10 counts in 100 cells below .1. Without control
+    Targets may carry a modality (KLF1@CRISPRi). The mean is in double precision: float32 puts 10 counts in 100 cells below .1. Without control
     cells no gene passes.
     """
     total = np.asarray(control.sum(axis=0), dtype=np.float64).ravel()
     mean = total / max(control.shape[0], 1)
-    return (mean >= CONTROL_MEAN) & ~np.isin(np.asarray(genes).astype(str), sorted(targets))
+    perturbed = sorted({name for target in targets for name in (target, symbol_of(target))})
+    return (mean >= CONTROL_MEAN) & ~np.isin(np.asarray(genes).astype(str), perturbed)

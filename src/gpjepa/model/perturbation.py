@@ -15,13 +15,15 @@ class ConditionSpec:
 
     `features` [M, F] are prior features of the M perturbations the model can name (zero rows
     where there are none); the first `measured` of them have training cells. `levels` counts the
-    levels of each categorical covariate.
+    levels of each categorical covariate. `modality` says how each one is perturbed; None where
+    all are in the same way.
     """
 
     features: Float[Tensor, "M F"]
     measured: int
     levels: tuple[int, ...] = ()
     dose: bool = False
+    modality: Int[Tensor, " M"] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Condition:
 
 
 class ConditionEncoder(nn.Module):
-    """Embed each member as shared + projected features + its own learned residual.
+    """Embed each member as shared + projected features + modality + its own learned residual.
 
     A perturbation without training cells has no residual: what is left is the shared part and
     the features, scaled by `feature_trust`. `novel_scale` says how far the predictor
@@ -52,6 +54,7 @@ class ConditionEncoder(nn.Module):
     """
 
     features: Tensor
+    modality: Tensor
     feature_trust: Tensor
     novel_scale: Tensor
 
@@ -67,9 +70,19 @@ class ConditionEncoder(nn.Module):
         self.residual = nn.Parameter(torch.randn(max(spec.measured, 1), width) * 0.5)
         self.covariates = nn.ModuleList([nn.Embedding(levels, width) for levels in spec.levels])
         self.dose = nn.Linear(1, width) if spec.dose else None
+        self.ways = self._ways(spec.modality, width)
         self.out = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
         if self.project is not None:
             nn.init.normal_(self.project.weight, std=0.05)
+
+    def _ways(self, modality: Int[Tensor, " M"] | None, width: int) -> nn.Embedding | None:
+        """Return the embedding of how a member is perturbed, if members differ in that."""
+        if modality is None:
+            return None
+        self.register_buffer("modality", modality.clone(), persistent=False)
+        ways = nn.Embedding(int(modality.max()) + 1, width)
+        nn.init.normal_(ways.weight, std=0.5)
+        return ways
 
     def member_tokens(
         self, members: Int[Tensor, " N"], hidden: Bool[Tensor, " M"] | None = None
@@ -83,6 +96,8 @@ class ConditionEncoder(nn.Module):
         if self.project is not None:
             trust = torch.where(measured, 1.0, self.feature_trust).unsqueeze(1)
             token = token + trust * self.project(self.features[members])
+        if self.ways is not None:
+            token = token + self.ways(self.modality[members])
         return self.out(token)
 
     def trust(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B K"]:

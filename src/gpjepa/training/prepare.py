@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from gpjepa.core.config import Config
-from gpjepa.core.errors import DataError, VocabularyError
+from gpjepa.core.config import Config, PerturbationConfig
+from gpjepa.core.errors import DataError
 from gpjepa.data.feature_table import GeneFeatures
-from gpjepa.data.gene_features import local_features
-from gpjepa.data.labels import CONTROL, members_of
+from gpjepa.data.labels import AT, CONTROL, members_of, modality_of, symbol_of
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.selection import cells_with_counts, select_genes
@@ -21,6 +21,14 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import GeneMoments
 from gpjepa.model.perturbation import ConditionSpec
 from gpjepa.training.cells import gene_moments
+from gpjepa.training.feature_blocks import (
+    COEXPRESSION,
+    control_loadings,
+    feature_blocks,
+    placed_by_features,
+    refuse_useless,
+    stacked,
+)
 from gpjepa.training.measured_effects import MeasuredEffects, measure_effects
 
 
@@ -62,9 +70,18 @@ class Prepared:
 
 
 def prepare(
-    data: PerturbSeq, split: Split, config: Config, features: GeneFeatures | None
+    data: PerturbSeq,
+    split: Split,
+    config: Config,
+    features: GeneFeatures | Sequence[GeneFeatures] | None = None,
 ) -> Prepared:
-    """Fit gene selection, moments, vocabulary and observed effects on the training cells."""
+    """Fit gene selection, moments, vocabulary and observed effects on the training cells.
+
+    Tables of `features` are used beside the sources that `config` names. Raises `DataError` for
+    one that covers none of the perturbations.
+    """
+    tables = (features,) if isinstance(features, GeneFeatures) else tuple(features or ())
+    refuse_useless(tables, data.members)
     parts = split.parts(data)
     inside = np.sort(np.concatenate((parts.train, parts.train_controls)))
     inside = cells_with_counts(data, inside, config.data.min_cell_counts)
@@ -75,7 +92,10 @@ def prepare(
         )
     genes = _modelled_genes(data, inside, config.data.genes)
     panel = data.select_genes(genes)
-    vocabulary = make_vocabulary(panel, split, inside, config, features)
+    loadings = _loadings(panel, inside, config.perturbation)
+    measured = measured_members(panel, inside)
+    placed = placed_by_features(config.perturbation, measured, tables, loadings)
+    vocabulary = make_vocabulary(panel, split, inside, placed)
     everyone = annotate(panel, vocabulary)
     training = everyone.take(inside)
     moments = gene_moments(training.table, data.has_rest)
@@ -86,7 +106,7 @@ def prepare(
     checked = everyone.take(np.concatenate((parts.validation, parts.train_controls)))
     present = set(checked.labels)
     validation = _effects(checked, moments.target, tuple(x for x in later if x in present))
-    spec = make_spec(vocabulary, config, features)
+    spec = make_spec(vocabulary, config, tables, loadings)
     return Prepared(genes, moments, vocabulary, spec, training, controls, observed, validation)
 
 
@@ -106,17 +126,19 @@ def _effects(cells: Annotated, target: float, labels: tuple[str, ...]) -> Measur
 
 
 def make_vocabulary(
-    data: PerturbSeq,
-    split: Split,
-    inside: np.ndarray,
-    config: Config,
-    features: GeneFeatures | None,
+    data: PerturbSeq, split: Split, inside: np.ndarray, placed: Iterable[str]
 ) -> Vocabulary:
-    """Name the measured perturbations first, then every gene that features alone can place."""
-    labels = set(data.labels[inside]) - {CONTROL}
-    measured = sorted({member for label in labels for member in members_of(label)})
+    """Name the measured perturbations first, then those that features alone have `placed`."""
+    cells = Counter(data.labels[inside])
+    labels = set(cells) - {CONTROL}
+    measured = measured_members(data, inside)
     alone = {label for label in labels if len(members_of(label)) == 1}
-    others = sorted(set(_featured(config, measured, features)) - set(measured))
+    modalities, usual = _modalities(data, cells)
+    others = set(placed)
+    if any(modality_of(member) in modalities for member in measured):
+        carried = {name for name in others if modality_of(name) in modalities}
+        genes = (others - carried) | {symbol_of(member) for member in measured}
+        others = carried | {f"{gene}{AT}{modality}" for gene in genes for modality in modalities}
     covariates: dict[str, tuple[str, ...]] = {}
     for name, values in (("cell_type", data.cell_type), ("batch", data.batch)):
         if values is None or _is_held_out(data, name, split):
@@ -126,7 +148,31 @@ def make_vocabulary(
             covariates[name] = levels
     dose = data.dose is not None and len(np.unique(data.dose[inside])) > 1
     only_together = frozenset(measured) - alone
-    return Vocabulary(tuple(measured + others), len(measured), only_together, covariates, dose)
+    members = (*measured, *sorted(others - set(measured)))
+    return Vocabulary(members, len(measured), only_together, covariates, dose, modalities, usual)
+
+
+def measured_members(data: PerturbSeq, inside: np.ndarray) -> list[str]:
+    """Return the members that training cells were perturbed by, sorted."""
+    labels = set(data.labels[inside]) - {CONTROL}
+    return sorted({member for label in labels for member in members_of(label)})
+
+
+def _modalities(data: PerturbSeq, cells: Counter[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the trained modalities, commonest first, and the commonest of genes with several."""
+    if len(data.modalities) < 2:
+        return data.modalities, {}
+    counts: Counter[str] = Counter()
+    for label, number in cells.items():
+        for member in members_of(label):
+            counts[member] += number
+    total: Counter[str] = Counter()
+    of_gene: dict[str, list[str]] = {}
+    for member in sorted(counts, key=lambda name: (-counts[name], name)):
+        total[str(modality_of(member))] += counts[member]
+        of_gene.setdefault(symbol_of(member), []).append(str(modality_of(member)))
+    usual = {gene: found[0] for gene, found in sorted(of_gene.items()) if len(found) > 1}
+    return tuple(sorted(total, key=lambda name: (-total[name], name))), usual
 
 
 def _is_held_out(data: PerturbSeq, role: str, split: Split) -> bool:
@@ -134,50 +180,36 @@ def _is_held_out(data: PerturbSeq, role: str, split: Split) -> bool:
     return split.context_column in (role, getattr(data.roles, role))
 
 
-def _featured(
-    config: Config, measured: Sequence[str], features: GeneFeatures | None
-) -> tuple[str, ...]:
-    if features is not None:
-        return features.names
-    if not config.perturbation.features:
-        return ()
-    from gpjepa.data.gene_features import set_matrix
-
-    known = set_matrix(config.perturbation.features)
-    if all(row is None for row in known.rows(list(measured))):
-        return ()  # no perturbed name is a gene: sets cannot place others among them
-    return tuple(known.position)
-
-
 def make_spec(
-    vocabulary: Vocabulary, config: Config, features: GeneFeatures | None
+    vocabulary: Vocabulary,
+    config: Config,
+    tables: Sequence[GeneFeatures] = (),
+    loadings: GeneFeatures | None = None,
 ) -> ConditionSpec:
     """Lay out the features of every name; a name without features has a row of zeros."""
-    names = vocabulary.members
-    found = features
-    if found is None and config.perturbation.features:
-        try:
-            found = local_features(
-                names,
-                names[: vocabulary.measured],
-                config.perturbation.components,
-                config.perturbation.features,
-            )
-        except VocabularyError:
-            found = None
+    names, measured = vocabulary.members, vocabulary.measured
+    blocks = feature_blocks(config.perturbation, names, measured, tables, loadings)
     levels = tuple(len(values) for values in vocabulary.covariates.values())
-    if found is None:
-        empty = torch.zeros((len(names), 0))
-        return ConditionSpec(empty, vocabulary.measured, levels, vocabulary.dose)
-    row = {name: index for index, name in enumerate(found.names)}
-    values = np.zeros((len(names), found.values.shape[1]), dtype=np.float32)
-    for index, name in enumerate(names):
-        if name in row:
-            values[index] = found.values[row[name]]
-    scale = np.sqrt(np.mean(np.square(values[: vocabulary.measured]).sum(axis=1))) or 1.0
+    modality = vocabulary.modality_index()
     return ConditionSpec(
-        torch.from_numpy(values / scale), vocabulary.measured, levels, vocabulary.dose
+        torch.from_numpy(stacked(blocks, names, measured)),
+        measured,
+        levels,
+        vocabulary.dose,
+        None if modality is None else torch.from_numpy(modality),
     )
+
+
+def _loadings(
+    panel: PerturbSeq, inside: np.ndarray, config: PerturbationConfig
+) -> GeneFeatures | None:
+    """Fit the axes of co-expression on the training controls, if they are among the features."""
+    if COEXPRESSION not in config.features:
+        return None
+    rows = inside[panel.labels[inside] == CONTROL]
+    target = float(np.median(panel.library[inside]))
+    cells = CellTable(panel.counts[rows], np.asarray(panel.library[rows]))
+    return control_loadings(cells, tuple(map(str, panel.genes)), target, config.components)
 
 
 def annotate(data: PerturbSeq, vocabulary: Vocabulary) -> Annotated:

@@ -194,7 +194,7 @@ def test_features_are_off(tiny, prepared, make_stage) -> None:
     from gpjepa.training.prepare import make_spec
 
     config = ablated(Config(), "features off")
-    assert make_spec(prepared.vocabulary, config, None).features.shape[1] == 0
+    assert make_spec(prepared.vocabulary, config).features.shape[1] == 0
 
 
 def test_the_frozen_encoder_stays_as_stage_a_left_it(tiny, data, split) -> None:
