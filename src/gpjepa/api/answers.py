@@ -27,7 +27,10 @@ MEAN_CELLS = 512  # control cells that expected effects are averaged over
 def canonical(labels: Sequence[str] | str, start: Start) -> tuple[str, ...]:
     """Return canonical labels, each once and in the order given.
 
-    Raises `VocabularyError` for an unknown member (with the nearest names) or no label at all.
+    Genes that were perturbed in several ways are named with theirs, as in KLF1@CRISPRi: the one
+    that `start` asks for, else the commonest one of the gene in training.
+    Raises `VocabularyError` for an unknown member (with the nearest names), a modality without
+    training cells or no label at all.
     """
     given = [labels] if isinstance(labels, str) else list(labels)
     if not given:
@@ -35,8 +38,9 @@ def canonical(labels: Sequence[str] | str, start: Start) -> tuple[str, ...]:
             "no perturbation was named; expected at least one; pass for example ['KLF1']"
         )
     vocabulary = start.bundle.vocabulary
-    known = vocabulary.members
-    found = [parse_label(label, CONTROL_NAMES, known) for label in given]
+    known = vocabulary.spellings()
+    parsed = [parse_label(label, CONTROL_NAMES, known) for label in given]
+    found = [vocabulary.resolve(label, start.modality) for label in parsed]
     for label in found:
         for member in members_of(label):
             vocabulary.index_of(member)
@@ -78,7 +82,7 @@ def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnD
 def averaged_over(start: Start, seed: int, cells: int) -> Start:
     """Return the control cells that expected effects are averaged over, at most `cells`."""
     chosen = draw_sources(len(start.cells), min(cells, len(start.cells)), seed)
-    return Start(start.bundle, start.cells.take(chosen), start.dose)
+    return Start(start.bundle, start.cells.take(chosen), start.dose, start.modality)
 
 
 def effect_matrix(

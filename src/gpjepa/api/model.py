@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ from gpjepa.api.record import TrainingRecord
 from gpjepa.api.training import Trainee
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
-from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.feature_table import GeneFeatures, coverage
+from gpjepa.data.given_features import Given, given_tables, is_few
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import Bundle, EncoderBundle
@@ -32,7 +34,9 @@ class GPJEPA:
     """A generative world model of perturbed cells.
 
     Gene selection, moments and everything else that is fitted see the training cells of `split`
-    only (None: nothing held out). `features` replaces the gene-set features of perturbed genes.
+    only (None: nothing held out). `features` are tables of perturbed genes (ESM2, GenePT, …):
+    `GeneFeatures`, a DataFrame keyed by symbol, a path, or several of them. They are used beside
+    the sources in `config.perturbation.features`; with these empty, alone.
     Source: the architecture of Assran et al. 2023 (I-JEPA) and V-JEPA 2-AC, with the variational
     reading of Var-JEPA 2026 and a negative-binomial decoder.
     """
@@ -43,13 +47,15 @@ class GPJEPA:
         config: Config | None = None,
         split: Split | None = None,
         *,
-        features: GeneFeatures | None = None,
+        features: Given | Sequence[Given] | None = None,
         seed: int = 0,
         device: str = "auto",
     ) -> None:
         chosen = split if split is not None else data.split("none", seed=seed)
+        tables = given_tables(features)
+        _warn_of_few(tables, data.members)
         self._trainee: Trainee | None = Trainee(
-            data, chosen, config or Config(), features, seed, device
+            data, chosen, config or Config(), tables or None, seed, device
         )
         self._bundle: Bundle | None = None
         starts = data.subset(chosen.parts(data).train_controls)
@@ -128,15 +134,18 @@ class GPJEPA:
         context: str | None = None,
         dose: float | None = None,
         seed: int = 0,
+        modality: str | None = None,
     ) -> AnnData:
         """Sample `cells` cells of raw counts for each perturbation.
 
         X is int32 CSR in the order of the modelled genes; obs holds perturbation, total_counts
         (the library ℓ, taken from control cells) and the control's covariates. `control` replaces
-        the stored control cells, `context` restricts them to a cell type or batch. Raises
+        the stored control cells, `context` restricts them to a cell type or batch. `modality` is
+        how genes are perturbed (CRISPRi, …), for a model trained on several ways; None is the
+        only or commonest one of each gene in training, as obs perturbation says. Raises
         `VocabularyError` for a perturbation with neither training cells nor features.
         """
-        start = self._start(control, context, dose)
+        start = self._start(control, context, dose, modality)
         return answers.populations(start, labels, cells, seed)
 
     def rollout(
@@ -147,12 +156,13 @@ class GPJEPA:
         context: str | None = None,
         dose: float | None = None,
         seed: int = 0,
+        modality: str | None = None,
     ) -> AnnData:
         """Apply perturbations one after the other, each on the state that the last one left.
 
         Returns what `predict` returns, with the steps joined by " > " in obs perturbation.
         """
-        return answers.sequence(self._start(control, context, dose), labels, cells, seed)
+        return answers.sequence(self._start(control, context, dose, modality), labels, cells, seed)
 
     def effects(
         self,
@@ -162,6 +172,7 @@ class GPJEPA:
         context: str | None = None,
         dose: float | None = None,
         seed: int = 0,
+        modality: str | None = None,
     ) -> DataFrame:
         """Return mean effects: perturbation, gene, effect, low, high, novelty, verdict.
 
@@ -169,7 +180,9 @@ class GPJEPA:
         median library. Intervals are of constant width, from validation residuals; where those
         are too few, the column `calibrated` is False.
         """
-        return answers.effect_table(self._start(control, context, dose), labels, level, seed)
+        return answers.effect_table(
+            self._start(control, context, dose, modality), labels, level, seed
+        )
 
     def interactions(
         self,
@@ -179,6 +192,7 @@ class GPJEPA:
         context: str | None = None,
         dose: float | None = None,
         seed: int = 0,
+        modality: str | None = None,
     ) -> DataFrame:
         """Return what combinations do beyond their parts: perturbation, gene, interaction, low, …
 
@@ -195,15 +209,21 @@ class GPJEPA:
         perturbs; it is empty for more than two members. Raises `VocabularyError` for a single
         perturbation and the control.
         """
-        return interaction_table(self._start(control, context, dose), labels, level, seed)
+        return interaction_table(self._start(control, context, dose, modality), labels, level, seed)
 
-    def _start(self, control: AnnData | None, context: str | None, dose: float | None) -> Start:
+    def _start(
+        self,
+        control: AnnData | None,
+        context: str | None,
+        dose: float | None,
+        modality: str | None,
+    ) -> Start:
         """Bind the fitted model to the control cells that a call starts from."""
         bundle = self.bundle
         cells = self._controls
         if control is not None:
             cells = from_anndata(control, bundle.panel, bundle.vocabulary)
-        return Start(bundle, cells.within(context), dose)
+        return Start(bundle, cells.within(context), dose, modality)
 
     def save(self, path: Path | str, *, force: bool = False) -> Path:
         """Write the model to a directory: safetensors, JSON and control cells.
@@ -224,3 +244,14 @@ class GPJEPA:
 
         bundle, controls = load_model(Path(path), device)
         return cls._restored(bundle, controls, None)
+
+
+def _warn_of_few(tables: Sequence[GeneFeatures], perturbed: Sequence[str]) -> None:
+    """Warn of feature tables that cover less than half of the perturbed genes."""
+    for table in tables:
+        found = coverage(table, perturbed)
+        if is_few(found):
+            warnings.warn(
+                f"a feature table covers {len(found.covered)} of {len(perturbed)} perturbed genes",
+                stacklevel=3,
+            )

@@ -45,6 +45,7 @@ class RoleOptions:
     batch: str | None = None
     cell_type: str | None = None
     dose: str | None = None
+    modality: str | None = None
 
     def read(self, source: str, announce: bool = True) -> PerturbSeq:
         """Read a file with these roles."""

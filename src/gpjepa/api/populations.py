@@ -69,8 +69,14 @@ def to_anndata(
 class Start:
     """A fitted model bound to the control cells that predictions start from."""
 
-    def __init__(self, bundle: Bundle, cells: ControlCells, dose: float | None) -> None:
-        self.bundle, self.cells, self.dose = bundle, cells, dose
+    def __init__(
+        self,
+        bundle: Bundle,
+        cells: ControlCells,
+        dose: float | None,
+        modality: str | None = None,
+    ) -> None:
+        self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
 

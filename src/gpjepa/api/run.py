@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class DataRecord:
     """Which file a run was trained on and how its columns were read.
 
-    `path` is as it was given; `roles` are the arguments of `gpjepa.read`.
+    `path` is as it was given; `roles` are the arguments of `gpjepa.read`; `features` say of each
+    table of features where it was, its checksum and what it covers.
     """
 
     path: str
@@ -43,6 +44,7 @@ class DataRecord:
     cells: int
     genes: int
     simulated: bool
+    features: Sequence[dict[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import sha256
 from gpjepa.core.provenance import provenance
+from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import WEIGHTS, load_encoder, save_encoder
@@ -75,17 +79,33 @@ def train_run(
     encoder: Path | None,
     resume: bool,
     options: RunOptions,
+    features: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Run Stage A (or take `encoder`), then Stages B and C, into a run directory.
 
-    `resume` continues an interrupted run exactly. Returns a summary.
+    `features` are files of feature tables; a run that is resumed remembers its own. `resume`
+    continues an interrupted run exactly. Returns a summary.
     """
     begin(out, force=options.force, resume=resume)
     data = roles.read(source, options.announce)
     options.apply_threads(data.n_genes)
     parts = data.split(split, seed=options.seed, context_column=context_column)
+    paths = features or (recorded_features(out) if resume else ())
+    tables = [feature_file(path, data.members) for path in paths]
+    if options.announce:
+        for table in tables:
+            print("\n".join(table.describe()), file=sys.stderr)
     return train_data(
-        data, source, out, parts, roles, config, encoder=encoder, resume=resume, options=options
+        data,
+        source,
+        out,
+        parts,
+        roles,
+        config,
+        encoder=encoder,
+        resume=resume,
+        options=options,
+        features=tables,
     )
 
 
@@ -100,9 +120,12 @@ def train_data(
     encoder: Path | None,
     resume: bool,
     options: RunOptions,
+    features: Sequence[FeatureFile] = (),
 ) -> dict[str, Any]:
     """Train on data that are read and split already; see `train_run`."""
-    record = data_record(source, data, roles)
+    record = replace(
+        data_record(source, data, roles), features=[table.to_json() for table in features]
+    )
     if encoder is not None:
         _refuse_foreign(encoder, record, split)
         loaded = load_encoder(encoder)
@@ -111,12 +134,17 @@ def train_data(
         if "encoder" not in config.fit.model_fields_set:
             settings["fit"]["encoder"] = "frozen"
         config = Config(**settings)
-    model = GPJEPA(data, config, split, seed=options.seed, device=options.device)
+    tables = [file.table for file in features]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what they cover was told by file already
+        model = GPJEPA(
+            data, config, split, features=tables, seed=options.seed, device=options.device
+        )
     name = identity("train", record, split, config, options.seed, encoder)
     if resume:
         refuse_other(out / "checkpoints", name)
     else:
-        begin_records(out, split, record, config, provenance(options.command, options.seed))
+        begin_records(out, split, record, config, _provenance(options, features))
     records = []
     with training_session(options, out / "checkpoints", name, resume) as session:
         if encoder is not None:
@@ -149,7 +177,29 @@ def identity(
     settings = config.model_dump(mode="json")
     adopted = None if encoder is None else sha256(encoder / WEIGHTS)
     parts = [stage, data.fingerprint, data.roles, split_identity(split), settings, seed, adopted]
+    parts += [entry["sha256"] for entry in data.features]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _provenance(options: RunOptions, features: Sequence[FeatureFile]) -> dict[str, Any]:
+    """Return the provenance of a run with the names and checksums of its feature tables."""
+    found = provenance(options.command, options.seed)
+    tables = [{"file": Path(table.path).name, "sha256": table.sha256} for table in features]
+    return {**found, "features": tables} if tables else found
+
+
+def recorded_features(run: Path) -> list[Path]:
+    """Return the feature tables of a run; raise `CheckpointError` when one is not as it was."""
+    paths = []
+    for entry in read_data_record(run).features:
+        path = Path(entry["path"])
+        if not path.exists() or sha256(path) != entry["sha256"]:
+            raise CheckpointError(
+                f"feature table {str(path)!r} is not there or has changed; expected the table that "
+                "the run began with; restore it, or say where it is with --features"
+            )
+        paths.append(path)
+    return paths
 
 
 def _refuse_foreign(encoder: Path, data: DataRecord, split: Split) -> None:

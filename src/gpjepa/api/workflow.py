@@ -108,6 +108,7 @@ def predict_file(
     out: Path,
     format: str,
     options: RunOptions,
+    modality: str | None = None,
 ) -> dict[str, Any]:
     """Sample populations of raw counts into an h5ad file, with controls for cell-eval."""
     refuse_existing(out, options.force)
@@ -115,8 +116,8 @@ def predict_file(
     if format not in FORMATS:
         raise ConfigError(unknown("format", format, FORMATS, "leave it out for 'anndata'"))
     model = GPJEPA.load(run, options.device)
-    predicted = model.predict(list(labels), cells, seed=options.seed)
-    effects = model.effects(list(labels), seed=options.seed)
+    predicted = model.predict(list(labels), cells, seed=options.seed, modality=modality)
+    effects = model.effects(list(labels), seed=options.seed, modality=modality)
     if format == "cell-eval":
         predicted = with_controls(predicted, model.controls, model.bundle.panel.names)
     write_atomic(out, predicted.write_h5ad)

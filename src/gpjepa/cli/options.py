@@ -103,6 +103,12 @@ class Roles:
         str | None,
         typer.Option(metavar="COLUMN", help="obs column of doses.", rich_help_panel=_ROLES),
     ] = None
+    modality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="obs column of CRISPRa, CRISPRi, KO.", rich_help_panel=_ROLES
+        ),
+    ] = None
 
     def role_options(self) -> RoleOptions:
         """Return the roles in the form of the API."""

@@ -26,11 +26,18 @@ def predict(
         Literal["anndata", "cell-eval"],
         typer.Option(help="h5ad of raw counts; cell-eval: with controls, as cell-eval2 reads it."),
     ] = "anndata",
+    modality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="CRISPRa, CRISPRi, …; the gene's commonest when left out."
+        ),
+    ] = None,
 ) -> None:
     """Sample cells as they would be after perturbations."""
     from gpjepa.api.workflow import predict_file
 
-    summary = predict_file(run, labels, cells, out, format, common.run_options())
+    options = common.run_options()
+    summary = predict_file(run, labels, cells, out, format, options, modality)
     if common.json:
         print_json(summary)
         return

@@ -35,6 +35,13 @@ def train(
     encoder: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Start from the encoder of this run.")
     ] = None,
+    features: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="TABLE",
+            help="CSV, TSV, parquet or npz of perturbed genes, keyed by symbol; repeatable.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     config: ConfigFile = None,
     settings: Settings = None,
@@ -55,6 +62,7 @@ def train(
             encoder=encoder,
             resume=resume,
             options=common.run_options(),
+            features=features or (),
         )
     if common.json:
         print_json(summary)

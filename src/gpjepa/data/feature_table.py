@@ -134,7 +134,7 @@ def _parquet(source: Path) -> tuple[list[str], np.ndarray]:
     return _split_frame(source, frame)
 
 
-def _split_frame(source: Path, frame: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+def _split_frame(source: Path | str, frame: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     """Split a frame in symbols (first column) and numbers (the others)."""
     numbers = frame.iloc[:, 1:]
     text = [str(name) for name in numbers if not pd.api.types.is_numeric_dtype(numbers[name])]
@@ -163,7 +163,28 @@ def _npz(source: Path) -> tuple[list[str], np.ndarray]:
     return list(vectors), np.stack(list(vectors.values()))
 
 
-def _validated(source: Path, names: list[str], values: np.ndarray) -> GeneFeatures:
+def table_from_frame(frame: pd.DataFrame, name: str = "given") -> GeneFeatures:
+    """Return the features of a DataFrame: one row a gene, the symbol in the index.
+
+    An index that only counts is not looked at: the symbol is in the first column then. Raises
+    `DataError` as `read_feature_table` does.
+    """
+    whole = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    return _validated(name, *_split_frame(name, whole))
+
+
+def checked_features(features: GeneFeatures, name: str = "given") -> GeneFeatures:
+    """Return features as they are; raise `DataError` for what a table on disk is refused for."""
+    values = np.asarray(features.values)
+    if values.ndim != 2 or len(values) != len(features.names) or not values.shape[1]:
+        raise DataError(
+            f"feature table {name!r} has values of shape {values.shape} for "
+            f"{len(features.names)} names; expected [names, features]; give one row a name"
+        )
+    return _validated(name, list(features.names), values)
+
+
+def _validated(source: Path | str, names: list[str], values: np.ndarray) -> GeneFeatures:
     """Refuse an empty table, repeated symbols and numbers that are not finite."""
     repeated = pd.Index(names)[pd.Index(names).duplicated()]
     finite = np.isfinite(values).all(axis=1)
