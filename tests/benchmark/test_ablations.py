@@ -9,6 +9,7 @@ from gpjepa.benchmark.ablations import (
     ABLATIONS,
     FULL,
     STAGE_A,
+    SWEEP,
     Ablated,
     config_of,
     parts_of,
@@ -24,17 +25,44 @@ SCORES = pandas.DataFrame({"model": ["gpjepa", "additive"], "value": [0.8, 0.7]}
 
 
 def test_every_ablation_is_a_part_beside_the_full_model() -> None:
-    for task, of in zip(ABLATIONS, ("perturbations", "half of the doubles"), strict=True):
+    for task, of in zip(ABLATIONS[:2], ("perturbations", "half of the doubles"), strict=True):
         names = [part.name for part in task.parts]
         assert len(set(names)) == len(names)
         assert {f"{of}, {name}" for name in (FULL, *NAMES)} <= set(names)
     assert {f"cell types, {name}" for name in STAGE_A} <= {p.name for p in ABLATIONS[0].parts}
 
 
-def test_results_of_different_ablations_are_kept_apart_in_the_cache() -> None:
-    jobs = make_jobs(ABLATIONS, 2, Config(), "cpu")
-    assert len({job.key for job in jobs}) == len(jobs)
-    assert len(jobs) == 2 * sum(len(task.parts) for task in ABLATIONS)
+def test_the_sweep_goes_from_no_counts_over_the_full_model_to_counts_alone() -> None:
+    ordered = [name for name in SWEEP if "too" not in name]
+    weights = [config_of(Config(), name).loss.nb for name in ordered]
+    assert ordered[0] == "latent only"
+    assert ordered[-1] == "plain NB-VAE"
+    assert weights[:-1] == sorted(weights[:-1])
+    assert weights == [0.0, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 1.0]
+    balanced = config_of(Config(), "λ_nb 0.1, KL and priors too").loss
+    assert (balanced.nb, balanced.kl) == (0.1, 0.1)
+    assert config_of(Config(), "λ_nb 0.1").loss.kl == 1.0
+
+
+def test_every_benchmark_compares_with_a_model_that_it_runs() -> None:
+    for task in ABLATIONS:
+        assert any(part.name.endswith(task.reference) for part in task.parts)
+
+
+@pytest.fixture(scope="module")
+def keys() -> list[set[str]]:
+    """Return the cache keys of one seed of each benchmark."""
+    jobs = make_jobs(ABLATIONS, 1, Config(), "cpu")
+    return [{job.key for job in jobs if job.task == task.name} for task in ABLATIONS]
+
+
+def test_results_of_different_ablations_are_kept_apart_in_the_cache(keys) -> None:
+    assert [len(own) for own in keys] == [len(task.parts) for task in ABLATIONS]
+
+
+def test_what_the_sweep_shares_with_the_ablations_is_run_once(keys) -> None:
+    for ablations, sweep in ((0, 2), (1, 3)):
+        assert len(keys[ablations] & keys[sweep]) == 3  # full model, latent only, plain NB-VAE
 
 
 def test_they_are_found_by_name_and_are_not_among_those_that_run_together() -> None:

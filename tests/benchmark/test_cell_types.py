@@ -57,6 +57,18 @@ def test_every_space_is_scored_in_each_condition(config: Config) -> None:
     assert 1.0 <= alone.value["rank"] <= config.encoder.latent
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_embeddings_after_fit_are_scored_in_each_condition(config: Config) -> None:
+    adata = datasets.load("kang-pbmc")[::6].copy()
+    total = np.asarray(adata.X.sum(axis=0)).ravel()
+    adata = adata[:, np.sort(np.argsort(-total)[:60])].copy()
+    found = cell_types.score_fitted(adata, read(adata, announce=False), config, 0, "cpu")
+    groups = [f"types, {name}, after fit" for name in ("control", "stimulated")]
+    assert list(found["group"]) == groups
+    assert set(found["metric"]) == {"knn_accuracy"}
+    assert found["value"].between(0.1, 1.0).all()
+
+
 def test_cells_without_types_are_refused(tiny, config: Config) -> None:
     adata = tiny.make_cells()
     with pytest.raises(RuntimeError, match="without types"):

@@ -82,7 +82,7 @@ def test_what_the_split_held_out_is_assessed_with_or_without_pretraining(
     table = held_out.group_scores(found.report.table, found.report.name, {"C+D": "doubles"})
     own = table[(table.group == "doubles") & (table.model == found.report.name)]
     ranks = {"discrimination", "centroid_accuracy"}  # undefined for one perturbation
-    shares = {f"l2_over_{name.replace(' ', '_')}" for name in held_out.REFERENCES}
+    shares = {f"l2_over_{name.replace(' ', '_')}" for name in (*held_out.REFERENCES, "better")}
     assert set(own.metric) == (set(held_out.EFFECT) - ranks) | shares
     assert "additive" in set(table[table.group == "doubles"].model)
 
@@ -108,6 +108,40 @@ def test_distances_are_shares_of_a_reference_before_they_are_averaged() -> None:
     assert found.value["l2_over_additive", "gpjepa"] == pytest.approx((0.25 + 0.75) / 2)
     assert found.ceiling["l2_over_additive", "gpjepa"] == pytest.approx(0.125)
     assert "l2_over_training_mean" not in found.index.get_level_values("metric")
+
+
+def test_the_better_reference_is_chosen_once_for_the_group() -> None:
+    table = distances(
+        {
+            "A+B": {"gpjepa": 1.0, "no change": 2.0, "training mean": 1.0},
+            "C+D": {"gpjepa": 3.0, "no change": 2.0, "training mean": 6.0},
+            "E": {"gpjepa": 3.0, "no change": 6.0, "training mean": 2.0},
+        }
+    )
+    found = held_out.group_scores(table, "gpjepa", GROUPS)
+    found = found[found.model == "gpjepa"].set_index(["group", "metric"]).value
+    assert found["doubles", "l2_over_better"] == found["doubles", "l2_over_no_change"] == 1.0
+    assert found["unseen singles", "l2_over_better"] == 1.5
+
+
+def test_values_behind_a_mean_are_kept_those_of_populations_where_they_respond() -> None:
+    rows = [
+        ("energy_distance", label, model, value, 0.1)
+        for model in ("gpjepa", "control")
+        for label, value in (("all", 0.5), ("A+B", 0.4), ("C+D", 0.6), ("E", 9.0))
+    ]
+    table = report_table([*SLOPES[:2], *rows])
+    table["floor"] = np.where(table["perturbation"] == "E", 0.2, 1.0)  # E does not respond
+    found = held_out.group_scores(table, "gpjepa", GROUPS).set_index(["group", "model"])
+    assert found.each["doubles", "gpjepa"] == {"A+B": 0.4, "C+D": 0.6}
+    assert found.each["responding", "control"] == {"A+B": 0.4, "C+D": 0.6}
+
+
+def test_a_table_of_several_reports_is_of_all_their_populations() -> None:
+    one, two = (report_table([("energy_distance", "all", "gpjepa", v, 0.1)]) for v in (0.2, 0.4))
+    found = held_out.group_scores(pandas.concat((one, two)), "gpjepa", GROUPS)
+    assert found.value.item() == pytest.approx(0.3)
+    assert found.n.item() == 20
 
 
 def test_the_linear_baseline_is_its_intercept_for_the_odd_gene_without_embedding() -> None:

@@ -55,6 +55,10 @@ def test_rows_are_plain_and_what_is_not_finite_is_none(calls) -> None:
     assert seconds >= 0
 
 
+def test_values_of_perturbations_are_plain_too() -> None:
+    assert jobs._plain({"A": np.float64(0.5), "B": np.nan}) == {"A": 0.5, "B": None}
+
+
 def test_a_second_run_is_taken_from_the_cache_with_its_first_seconds(calls, tmp_path) -> None:
     told: list[str] = []
     kept = Cache(tmp_path)

@@ -23,6 +23,16 @@ def test_each_seed_leaves_out_another_cell_type_and_its_stimulated_cells(
     assert len({level for level, _ in left}) == 3
 
 
+def test_after_fit_cell_types_are_scored_with_the_genes_of_the_other_part(
+    monkeypatch, config: Config
+) -> None:
+    def score(adata, data, config, seed, device) -> tuple[int, int | None]:
+        return data.n_cells, config.data.genes
+
+    monkeypatch.setattr(kang_pbmc, "score_fitted", score)
+    assert kang_pbmc.types_after_fit(config, 0, "cpu") == (1975, kang_pbmc.GENES)
+
+
 def test_cell_types_are_scored_on_all_annotated_cells(monkeypatch, config: Config) -> None:
     def score(adata, data, config, seed, device) -> tuple[int, int, int]:
         return adata.n_obs, data.n_cells, seed

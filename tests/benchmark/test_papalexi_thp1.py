@@ -7,24 +7,55 @@ import pytest
 
 from gpjepa.benchmark import papalexi_thp1
 from gpjepa.core.config import Config
+from gpjepa.data.perturbseq import read
 
-UNDER_TEST = papalexi_thp1
 NINE = {"IFNGR1", "IFNGR2", "JAK2", "STAT1", "SMAD4", "IRF1", "CUL3", "STAT2", "BRD4"}
 
 
 def test_three_seeds_leave_out_every_target_that_responds_once(
-    asked, monkeypatch: pytest.MonkeyPatch, config: Config
+    monkeypatch: pytest.MonkeyPatch, config: Config
 ) -> None:
     frame = pandas.DataFrame({"group": ["responding"]})
-    monkeypatch.setattr(papalexi_thp1, "group_scores", lambda *values: frame)
-    tested = []
+    tested, unlabelled = [], []
+
+    def train_and_assess(data, split, config, seed, device, *, encoder) -> SimpleNamespace:
+        assert encoder == unlabelled[-1]
+        assert not set(split.test) & {*split.train, *split.validation}
+        assert len(split.test) == 1
+        assert len([*split.train, *split.validation]) == len(data.perturbations) - 1
+        tested.append((seed, *split.test))
+        return SimpleNamespace(report=SimpleNamespace(table=frame, name="gpjepa"))
+
+    def encoder_without(data, targets, *rest) -> tuple[str, ...]:
+        unlabelled.append(tuple(targets))
+        return unlabelled[-1]
+
+    monkeypatch.setattr(papalexi_thp1, "train_and_assess", train_and_assess)
+    monkeypatch.setattr(papalexi_thp1, "encoder_without", encoder_without)
+    monkeypatch.setattr(papalexi_thp1, "group_scores", lambda table, *rest: table)
     for seed in range(3):
         found = papalexi_thp1.unseen_targets(config, seed, "cpu")
-        split = asked["split"]
-        assert not set(split.test) & {*split.train, *split.validation}
-        tested += split.test
-    assert sorted(tested) == sorted(NINE)
-    assert list(found["group"]) == ["targets left out, cells"]
+    assert sorted(target for _, target in tested) == sorted(NINE)
+    assert [target for _, target in tested] == [each for third in unlabelled for each in third]
+    assert list(found["group"]) == ["targets left out, cells"] * 3
+
+
+def test_the_encoder_has_seen_no_cell_of_the_targets(
+    tiny, monkeypatch: pytest.MonkeyPatch, config: Config
+) -> None:
+    data = read(tiny.make_cells(), announce=False)
+    seen = {}
+
+    class Traced(papalexi_thp1.GPJEPA):
+        def __init__(self, data, config, split, *, seed, device) -> None:
+            super().__init__(data, config, split, seed=seed, device=device)
+            seen.update(trained={*split.train, *split.validation}, test=split.test)
+
+    monkeypatch.setattr(papalexi_thp1, "GPJEPA", Traced)
+    encoder = papalexi_thp1.encoder_without(data, ("A", "C"), tiny.make_config(), 0, "cpu")
+    assert set(seen["test"]) == {"A", "C"}
+    assert not seen["trained"] & {"A", "C"}
+    assert encoder.encoder is not encoder.teacher  # Stage A has run
 
 
 def test_three_seeds_leave_out_every_replicate_once(monkeypatch, config: Config) -> None:

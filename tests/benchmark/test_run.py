@@ -77,6 +77,25 @@ def test_seconds_are_those_of_the_jobs_and_each_says_whether_it_was_cached(score
     assert document["seconds"] >= 0
 
 
+def test_a_benchmark_with_a_reference_has_paired_differences(scored, monkeypatch) -> None:
+    made = run.find_task("made")
+    task = replace(made, reference="additive")
+    monkeypatch.setattr(run, "find_task", lambda name: task)
+    (document,) = run.run_benchmarks(["made"], 2)["benchmarks"]
+    assert document["models"] == ["gpjepa", "additive", "linear"]
+    paired = {record["model"]: record for record in document["paired"]}
+    assert paired["gpjepa"]["difference"] == pytest.approx(0.75)
+    assert paired["linear"]["seeds"] == 1
+    assert "paired" not in run.run_benchmarks(["all"], 1)["benchmarks"][0]
+
+
+def test_parts_can_be_chosen_and_a_wrong_one_is_refused(scored) -> None:
+    (document,) = run.run_benchmarks(["all"], 1, only=["made"])["benchmarks"]
+    assert [job["part"] for job in document["jobs"]] == ["made"]
+    with pytest.raises(ConfigError, match="'maid'"):
+        run.run_benchmarks(["all"], 1, only=["maid"])
+
+
 def test_keys_differ_between_parts_seeds_and_settings(config: Config) -> None:
     made = run.make_jobs(TASKS[:2], 2, Config(), "cpu")
     other = run.make_jobs(TASKS[:2], 2, config, "cpu")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpjepa.benchmark.scores import COLUMNS, effect_rows
+from gpjepa.benchmark.scores import COLUMNS, EACH, effect_rows
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.normal(size=(6, 40))
@@ -53,3 +53,12 @@ def test_the_floor_is_the_better_of_no_change_and_the_training_mean() -> None:
 def test_one_perturbation_has_no_rank_among_others() -> None:
     frame = effect_rows("held", {"gpjepa": TRUTH[:1]}, TRUTH[:1], REFERENCE)
     assert np.isnan(frame.set_index("metric").value["discrimination"])
+
+
+def test_with_labels_every_row_keeps_the_values_behind_its_mean() -> None:
+    labels = [f"G{index}" for index in range(6)]
+    frame = effect_rows("held", {"gpjepa": 0.5 * TRUTH}, TRUTH, REFERENCE, labels)
+    assert tuple(frame.columns) == (*COLUMNS, EACH)
+    for value, each in zip(frame.value, frame[EACH], strict=True):
+        assert list(each) == labels
+        assert np.mean(list(each.values())) == pytest.approx(value)

@@ -23,6 +23,13 @@ def test_every_seed_simulates_other_cells_of_the_preset(monkeypatch, config: Con
     assert asked[0] == simulated.simulation(0)
 
 
+def test_every_pair_trains_and_triples_are_predicted(monkeypatch, config: Config) -> None:
+    monkeypatch.setattr(simulated, "score_triples", lambda simulation, *rest: simulation)
+    asked = simulated.triples(config, 2, "cpu")
+    assert (asked.seed, asked.free.triples, asked.free.pairs) == (2, 40, 66)
+    assert asked.free.perturbed * (asked.free.perturbed - 1) // 2 == asked.free.pairs
+
+
 def test_a_plain_nb_vae_stands_beside_under_its_own_name(monkeypatch, config: Config) -> None:
     asked = []
 

@@ -94,6 +94,27 @@ def test_simulated_cells_are_called_so() -> None:
     assert "semi-synthetic (simulated)" in text
 
 
+def test_a_benchmark_with_a_reference_is_a_table_of_its_own() -> None:
+    own = document(record("full model", 0.7, 0.9), record("no JEPA", 1.0), name="ablations")
+    differing = {"difference": 0.2, "low": 0.1, "high": 0.3}
+    paired = {"group": "doubles", "metric": "l2_over_additive", "model": "no JEPA"} | differing
+    own |= {
+        "title": "the model without its parts",
+        "models": ["full model", "no JEPA"],
+        "reference": "full model",
+        "paired": [paired],
+    }
+    text = table.markdown([own])
+    assert text.startswith("ablations: the model without its parts; 2 seeds, 2 core-minutes.")
+    assert "| model | doubles: L2 ÷ additive's ↓ |" in text
+    assert "| full model | 0.800 |" in text
+    assert "| no JEPA | 1.000 (+0.200 [+0.100, +0.300]) |" in text
+    assert "verdict" not in text
+    both = table.markdown([own, document(*SCORES)])
+    assert "verdict" in both
+    assert "no JEPA" in both
+
+
 def test_a_document_without_headlines_is_refused() -> None:
     with pytest.raises(DataError, match="no headline score found"):
         table.markdown([document()])

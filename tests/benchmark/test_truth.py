@@ -8,6 +8,8 @@ import pytest
 
 from gpjepa.benchmark import truth
 from gpjepa.core.config import Config
+from gpjepa.data.labels import members_of
+from gpjepa.data.perturbseq import read
 from gpjepa.data.simulator import SimulationConfig, simulate
 from gpjepa.data.simulator_config import CellsConfig, FreeConfig
 
@@ -39,6 +41,27 @@ def test_against_the_truth_the_measured_cells_beat_the_sum_and_everyone_is_there
     assert rows["l2"]["measured"] < rows["l2"]["additive"]
     assert rows["l2"]["true sum"] > 0  # the pairs interact
     assert 0 <= rows["coverage_90"]["gpjepa"] <= 1
+
+
+def test_triples_are_held_out_and_only_doubles_validate() -> None:
+    settings = simulation().override(["free.triples=5"])
+    data = read(simulate(settings)[0], announce=False)
+    split = truth.triples_split(data, 0)
+    assert len(split.test) == 5
+    assert {len(members_of(label)) for label in split.test} == {3}
+    assert {len(members_of(label)) for label in split.validation} == {2}
+    assert {len(members_of(label)) for label in split.train} == {1, 2}
+    assert {*split.train, *split.validation, *split.test} == set(data.perturbations)
+
+
+@pytest.mark.slow
+def test_every_baseline_of_combinations_is_scored_on_triples(config: Config) -> None:
+    settings = simulation().override(["free.triples=5"])
+    found = truth.score_triples(settings, config, 0, "cpu")
+    for group in (truth.TRIPLES, truth.TRIPLES_TRUTH):
+        rows = found[(found["group"] == group) & (found["metric"] == "l2_over_additive")]
+        assert {"gpjepa", "additive", "scaled additive", "strong"} <= set(rows["model"])
+        assert set(rows["n"]) == {5}
 
 
 def test_an_interval_around_the_truth_covers_it_and_one_beside_it_does_not() -> None:

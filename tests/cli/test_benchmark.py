@@ -38,11 +38,13 @@ def test_name_seeds_settings_workers_and_device_reach_the_benchmark(
 ) -> None:
     calls = replace(WHERE, FOUND)
     more = ("--set", "fit.epochs=3", "--device", "cpu", "--workers", 2, "--no-cache")
+    more = (*more, "--only", "interactions", "--only", "no JEPA")
     done = command("benchmark", "norman-effects", "--seeds", 2, *more)
     assert done.code == 0, done.err
     (call,) = calls
     assert (call["names"], call["seeds"], call["device"]) == (["norman-effects"], 2, "cpu")
     assert (call["config"].fit.epochs, call["workers"], call["cache"]) == (3, 2, None)
+    assert call["only"] == ["interactions", "no JEPA"]
 
 
 def test_scores_are_a_table_below_title_time_and_what_was_cached(
@@ -53,6 +55,21 @@ def test_scores_are_a_table_below_title_time_and_what_was_cached(
     assert first == ("norman-effects: doubles; 2 seeds, 9.5 s of one core, 1 of 2 results cached")
     assert head.split() == ["group", "score", "gpjepa", "floor", "ceiling", "n"]
     assert row.split() == ["doubles", "l2_over_additive", "0.512", "±", "0.010", "-", "-", "5"]
+
+
+def test_differences_from_the_full_model_stand_beside_and_are_explained(
+    command: Any, replace: Any
+) -> None:
+    rows = [ROW | {"model": name} for name in ("full model", "no JEPA")]
+    paired = ROW | {"model": "no JEPA", "difference": 0.1, "low": 0.05, "high": 0.2}
+    more = {"models": ["full model", "no JEPA"], "reference": "full model", "paired": [paired]}
+    document = DOCUMENT | {"benchmark": "ablations", "table": rows} | more
+    replace(WHERE, FOUND | {"benchmarks": [document]})
+    _, head, full, less, legend = command("benchmark", "ablations").out.splitlines()
+    assert head.split()[:2] == ["model", "doubles:"]
+    assert full.split() == ["full", "model", "0.512"]
+    assert less.split()[2:] == ["0.512", "(+0.100", "[+0.050,", "+0.200])"]
+    assert "from full model" in legend
 
 
 def test_json_holds_the_whole_document(command: Any, replace: Any) -> None:

@@ -32,6 +32,8 @@ def test_a_value_out_of_range_is_refused(document: dict[str, object]) -> None:
 def test_numbers_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ConfigError, match="'free.pairs' is 4; expected at most the 3 pairs"):
         SimulationConfig(free={"perturbed": 3, "pairs": 4})
+    with pytest.raises(ConfigError, match="'free.triples' is 2; expected at most the 1 triples"):
+        SimulationConfig(free={"perturbed": 3, "pairs": 3, "triples": 2})
     with pytest.raises(ConfigError, match="'free.perturbed' is 30; expected at most free.genes"):
         SimulationConfig(free={"genes": 20})
     with pytest.raises(ConfigError, match="'free.sequences' is 61"):

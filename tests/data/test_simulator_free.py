@@ -74,6 +74,25 @@ def test_more_pairs_leave_the_single_effects_as_they_were() -> None:
     np.testing.assert_array_equal(few.size, many.size)
 
 
+def test_triples_do_what_their_pairs_do_added_and_change_nothing_else() -> None:
+    plain, config = small(interacting=0.5), small(interacting=0.5, triples=7)
+    mechanism = draw(config, 0)
+    assert len(set(mechanism.triples)) == 7
+    for name in ("effects", "base", "size"):
+        np.testing.assert_array_equal(getattr(mechanism, name), getattr(draw(plain, 0), name))
+    interacting = 0
+    for triple in mechanism.triples:
+        together = effect_of(config, mechanism, *triple)
+        alone = sum(effect_of(config, mechanism, member) for member in triple)
+        own = [mechanism.interactions.get(pair) for pair in itertools.combinations(triple, 2)]
+        drawn = [change for change in own if change is not None]
+        interacting += len(drawn) > 0
+        np.testing.assert_allclose(together - alone, sum(drawn, np.zeros(60)), atol=1e-12)
+    assert interacting
+    profiles = free_blueprint(config, 0).profiles
+    assert sum(label.count("+") == 2 for label in profiles["perturbation"]) == 7
+
+
 def test_control_counts_fill_the_panel_share_and_weights_add_up_to_one() -> None:
     config = small(responders=(0.2, 0.9), contexts=2, doses=(1.0, 3.0), sequences=2)
     blueprint = free_blueprint(config, 0)

@@ -9,6 +9,7 @@ import torch
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.task import MODEL
 from gpjepa.core.config import Config
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.selection import select_genes
@@ -57,6 +58,26 @@ def score_cell_types(
     rank = float(effective_rank(torch.from_numpy(embedding)))
     for metric, value in (("least_std", float(embedding.std(axis=0).min())), ("rank", rank)):
         rows.append(("collapse", metric, "gpjepa", value, np.nan, np.nan, len(embedding)))
+    return pandas.DataFrame(rows, columns=list(COLUMNS))
+
+
+def score_fitted(
+    adata: AnnData, data: PerturbSeq, config: Config, seed: int, device: str
+) -> DataFrame:
+    """Return kNN accuracy per condition in the embeddings of the model after all stages."""
+    import pandas
+
+    if data.cell_type is None:
+        raise RuntimeError("cells without types cannot be scored by type")
+    model = GPJEPA(data, config, seed=seed, device=device)
+    model.pretrain()
+    model.fit()
+    space, rows = model.embed(adata), []
+    for condition in sorted(set(data.labels)):
+        here = data.labels == condition
+        value = accuracy(space[here], data.cell_type[here].astype(str), seed)
+        row = (f"types, {condition}, after fit", "knn_accuracy", MODEL, value, np.nan, np.nan)
+        rows.append((*row, int(here.sum())))
     return pandas.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpjepa.api.assessment import Assessment, assess
 from gpjepa.api.model import GPJEPA
-from gpjepa.benchmark.scores import COLUMNS
+from gpjepa.benchmark.scores import COLUMNS, EACH
 from gpjepa.benchmark.task import MODEL
 from gpjepa.core.config import Config
 from gpjepa.core.random import numpy_stream
 from gpjepa.data import schemes
 from gpjepa.data.partition import Split, truth_half
 from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.evaluation.generative import responders
 from gpjepa.evaluation.report_table import ALL
+from gpjepa.inference.bundle import EncoderBundle
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from anndata import AnnData
+    from pandas import DataFrame, Series
 
 EFFECT = (
     "pearson_delta",
@@ -30,11 +34,17 @@ EFFECT = (
     "discrimination",
     "centroid_accuracy",
 )
+REPRESENTATION = ("neighbourhood_overlap", "effective_rank", "held_out_similarity")
 POPULATION = ("energy_distance", "log_variance_ratio", "zero_fraction_error")
 DIFFERENCE = " − "  # names rows that hold a paired difference
 NB_VAE = "plain NB-VAE"  # an ablation: what the model is without JEPA
 LINEAR = "linear"
+KEYS = ("group", "metric", "model")
+MEANS: Mapping[str, tuple[str, str]] = {
+    name: (name, "mean") for name in ("value", "floor", "ceiling")
+}
 REFERENCES = ("no change", "training mean", "additive")
+BETTER = ("no change", "training mean")  # the better of the two, by mean distance in a group
 
 
 def listed_split(data: PerturbSeq, test: Collection[str], seed: int) -> Split:
@@ -46,11 +56,24 @@ def listed_split(data: PerturbSeq, test: Collection[str], seed: int) -> Split:
 
 
 def train_and_assess(
-    data: PerturbSeq, split: Split, config: Config, seed: int, device: str
+    data: PerturbSeq,
+    split: Split,
+    config: Config,
+    seed: int,
+    device: str,
+    *,
+    unlabelled: AnnData | None = None,
+    encoder: EncoderBundle | None = None,
 ) -> Assessment:
-    """Run Stages A, B and C and evaluate what the split held out."""
+    """Run Stages A, B and C and evaluate what the split held out.
+
+    Stage A learns from `unlabelled` cells too; with an `encoder` of another run it is left out.
+    """
     model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
+    if encoder is None:
+        model.pretrain(unlabelled)
+    else:
+        model.use_encoder(deepcopy(encoder))  # fit trains it in place
     model.fit()
     return assess(model, data, split, seed)
 
@@ -59,35 +82,63 @@ def group_scores(table: DataFrame, name: str, groups: Mapping[str, str]) -> Data
     """Return mean scores of the model `name` and of each baseline, from a report's table.
 
     Effect metrics are means over the perturbations of a group, for baselines that apply to all of
-    them, and so are the distances as shares of those of no change, the training mean and the sum;
-    population metrics are means over the perturbations that respond, of all groups.
+    them, and so are the distances as shares of those of no change, the training mean, the sum, and
+    the better of the first two, which is the one with the smaller mean distance in the group;
+    population metrics are means over the perturbations that respond, of all groups. The column
+    `each` holds the values behind a mean. A table of several reports is of them together.
     """
     import pandas
 
     table = table[~table["model"].str.contains(DIFFERENCE, regex=False)]
     single = table[table["metric"].isin(EFFECT) & (table["perturbation"] != ALL)]
     single = _with_intercept(single)
-    single = pandas.concat((single, *_shares(single)), ignore_index=True)
     single = single.assign(group=single["perturbation"].map(groups))
+    single = pandas.concat((single, *_shares(single)), ignore_index=True)
     size = single[single["model"] == name].groupby(["group", "metric"])["value"].count()
-    means = single.groupby(["group", "metric", "model"], as_index=False).agg(
-        value=("value", "mean"),
-        floor=("floor", "mean"),
-        ceiling=("ceiling", "mean"),
-        n=("value", "count"),
-    )
+    means = single.groupby(list(KEYS), as_index=False).agg(**MEANS, n=("value", "count"))
+    means = means.merge(_each(single), on=list(KEYS))
     whole = [
         n > 0 and size.get((group, metric), 0) == n
         for group, metric, n in zip(means["group"], means["metric"], means["n"], strict=True)
     ]
-    cells = table[table["metric"].isin(POPULATION) & (table["perturbation"] == ALL)]
-    cells = cells[np.isfinite(cells["value"])].assign(group="responding")
-    return pandas.concat((means[whole], cells), ignore_index=True)[list(COLUMNS)]
+    frames = (means[whole], _populations(table), _representation(table, name))
+    return pandas.concat(frames, ignore_index=True)[[*COLUMNS, EACH]]
 
 
 def ablation_rows(scores: DataFrame, name: str) -> DataFrame:
     """Return the rows of an ablated model, called by its name; baselines are left out."""
     return scores[scores["model"] == MODEL].assign(model=name)
+
+
+def _each(single: DataFrame) -> DataFrame:
+    """Return for each group, metric and model the values of the perturbations."""
+    import pandas
+
+    rows = [
+        (*keys, dict(zip(own["perturbation"], own["value"], strict=True)))
+        for keys, own in single.groupby(list(KEYS))
+    ]
+    return pandas.DataFrame(rows, columns=[*KEYS, EACH])
+
+
+def _populations(table: DataFrame) -> DataFrame:
+    """Return the population scores, means over the perturbations that respond."""
+    rows = table[table["metric"].isin(POPULATION) & np.isfinite(table["value"])]
+    rows = rows.assign(group="responding")
+    means = rows[rows["perturbation"] == ALL].groupby(list(KEYS), as_index=False)
+    means = means.agg(**MEANS, n=("n", "sum"))
+    energy = rows[rows["metric"] == "energy_distance"]
+    strong = energy["perturbation"][responders(energy["floor"], energy["ceiling"])]
+    rows = rows[rows["perturbation"].isin(set(strong) - {ALL})]
+    return means.merge(_each(rows), on=list(KEYS), how="left")
+
+
+def _representation(table: DataFrame, name: str) -> DataFrame:
+    """Return the scores of the embedding of the held-out cells, with its control cells."""
+    rows = table[table["metric"].isin(REPRESENTATION) & (table["model"] == name)]
+    rows = rows[(rows["perturbation"] == ALL) & np.isfinite(rows["value"])]
+    means = rows.assign(group="representation").groupby(list(KEYS), as_index=False)
+    return means.agg(**MEANS, n=("n", "sum"))
 
 
 def _with_intercept(single: DataFrame) -> DataFrame:
@@ -113,10 +164,23 @@ def _shares(single: DataFrame) -> list[DataFrame]:
     """Return the rows of each model's distance as a share of that of a reference."""
     found = []
     distances = single[single["metric"] == "l2"]
+    base = {
+        reference: distances[distances["model"] == reference].set_index("perturbation")["value"]
+        for reference in REFERENCES
+    }
     for reference in REFERENCES:
-        base = distances[distances["model"] == reference].set_index("perturbation")["value"]
-        scale = distances["perturbation"].map(base).to_numpy(dtype=np.float64)
-        shares = {key: distances[key].to_numpy() / scale for key in ("value", "floor", "ceiling")}
         metric = f"l2_over_{reference.replace(' ', '_')}"
-        found.append(distances.assign(metric=metric, **shares))
+        found.append(_relative(distances, base[reference], metric))
+    for _, own in distances.groupby("group"):
+        labels = list(dict.fromkeys(own["perturbation"]))
+        means = {name: base[name].reindex(labels).mean() for name in BETTER}
+        better = min(BETTER, key=lambda name: means[name] if means[name] > 0 else np.inf)
+        found.append(_relative(own, base[better], "l2_over_better"))
     return found
+
+
+def _relative(distances: DataFrame, base: Series, metric: str) -> DataFrame:
+    """Return distances as shares of those of a reference, by perturbation."""
+    scale = distances["perturbation"].map(base).to_numpy(dtype=np.float64)
+    shares = {key: distances[key].to_numpy() / scale for key in ("value", "floor", "ceiling")}
+    return distances.assign(metric=metric, **shares)

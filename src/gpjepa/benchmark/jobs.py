@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,6 +126,8 @@ def _plain(value: Any) -> Any:
     """Return a value that JSON holds: numbers that are not finite become None."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
     number = float(value)
     if not math.isfinite(number):
         return None

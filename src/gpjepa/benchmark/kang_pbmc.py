@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpjepa.benchmark.cell_types import score_cell_types
+from gpjepa.benchmark.cell_types import score_cell_types, score_fitted
 from gpjepa.benchmark.contexts import score_context
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
@@ -29,3 +29,10 @@ def cell_types(config: Config, seed: int, device: str) -> DataFrame:
     """Score cell types in the embeddings of Stage A alone, labels unseen."""
     adata = datasets.load("kang-pbmc")
     return score_cell_types(adata, read(adata, announce=False), config, seed, device)
+
+
+def types_after_fit(config: Config, seed: int, device: str) -> DataFrame:
+    """Score cell types in the embeddings that fit leaves, labels unseen; nothing is held out."""
+    adata = datasets.load("kang-pbmc")
+    fewer = config.override([f"data.genes={GENES}"])
+    return score_fitted(adata, read(adata, announce=False), fewer, seed, device)

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpjepa.benchmark.cache import Cache, data_digest, key_of, source_digests
 from gpjepa.benchmark.jobs import Job, Outcome, run_jobs
+from gpjepa.benchmark.paired import models_of, paired_records
 from gpjepa.benchmark.scores import COLUMNS, NUMBERS
 from gpjepa.benchmark.task import Task
 from gpjepa.benchmark.tasks import TASKS, find_task
@@ -33,17 +34,23 @@ def run_benchmarks(
     workers: int = 1,
     cache: Cache | None = None,
     tell: Callable[[str], None] = lambda text: None,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run benchmarks for seeds 0, 1, …; "all" names every one of them.
+
+    `only` names the parts that run, as `Task.only` does; all of them where it is empty.
 
     Returns a document with `benchmarks`, each with its title, seconds and `table`: a record per
     group, metric and model with mean, sd over seeds, floor, ceiling, n, seeds and values. With
     `workers` above 1 seeds and parts run side by side, one thread each; 0 takes one a core.
-    Raises `ConfigError` for an unknown name or fewer than one seed.
+    A benchmark with a reference has its `paired` differences too, as `paired_records` returns
+    them, and its `models` in order. Raises `ConfigError` for an unknown name or fewer than one
+    seed.
     """
     if seeds < 1:
         raise ConfigError(f"seeds is {seeds}; expected 1 or more; pass for example --seeds 3")
     tasks = TASKS if "all" in names else tuple(find_task(name) for name in names)
+    tasks = tuple(task.only(only) for task in tasks) if only else tasks
     started = time.perf_counter()
     jobs = make_jobs(tasks, seeds, config or Config(), device)
     side_by_side = workers or min(os.cpu_count() or 1, MOST_WORKERS)
@@ -107,7 +114,16 @@ def summary(task: Task, seeds: int, outcomes: Sequence[Outcome]) -> dict[str, An
             for each in outcomes
         ],
         "table": records,
-    }
+    } | _paired(task, outcomes)
+
+
+def _paired(task: Task, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the differences from the task's reference; nothing where it has none."""
+    if task.reference is None:
+        return {}
+    rows = [(each.job.seed, row) for each in outcomes for row in each.rows]
+    paired = paired_records(rows, task.reference)
+    return {"reference": task.reference, "models": models_of(rows), "paired": paired}
 
 
 def over_seeds(rows: DataFrame) -> dict[str, Any]:

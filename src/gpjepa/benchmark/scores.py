@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("value", "floor", "ceiling", "n")
 COLUMNS = ("group", "metric", "model", *NUMBERS)
+EACH = "each"  # optional column: the value of every perturbation, for paired differences
 FLOORS = ("no change", "training mean")
 LOWER = frozenset({"l2", "l2_over_no_change", "l2_over_additive", "l2_over_training_mean"})
 
@@ -23,13 +24,15 @@ def effect_rows(
     predictions: Mapping[str, np.ndarray],
     truth: np.ndarray,
     reference: np.ndarray,
+    labels: Sequence[str] | None = None,
 ) -> DataFrame:
     """Score the predicted effects [P, G] of every model on one group of perturbations.
 
     Effects are differences from control; `reference` [G] is the mean effect of the training
     perturbations. A model with a NaN row does not apply to the group and is left out. Values
     are means over perturbations, ratios of distances too; the floor is the better of no change
-    and the training mean; the ceiling is not known here.
+    and the training mean; the ceiling is not known here. With the `labels` [P] of the
+    perturbations a column `each` holds their values.
     """
     import pandas
 
@@ -42,8 +45,9 @@ def effect_rows(
     for name, metrics in scored.items():
         for metric, values in metrics.items():
             floor = _floor(scored, metric)
-            rows.append((group, metric, name, _mean(values), floor, np.nan, len(values)))
-    return pandas.DataFrame(rows, columns=list(COLUMNS))
+            row = (group, metric, name, _mean(values), floor, np.nan, len(values))
+            rows.append(row if labels is None else (*row, dict(zip(labels, values, strict=True))))
+    return pandas.DataFrame(rows, columns=[*COLUMNS, *([] if labels is None else [EACH])])
 
 
 def _scores(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gpjepa.benchmark.paired import beside, legend
 from gpjepa.benchmark.task import MODEL, Headline
 from gpjepa.benchmark.tasks import find_task
 from gpjepa.core.errors import DataError
@@ -22,7 +23,10 @@ def wide(document: Record) -> list[dict[str, str]]:
     """Return a benchmark's scores as rows: group, score, every model, floor, ceiling, n.
 
     Models show their mean over seeds and its standard deviation; "-" where one does not apply.
+    A benchmark with a reference has a row a model and a column a headline instead.
     """
+    if "paired" in document:
+        return beside(document, _titles(document))
     models = _ordered({record["model"] for record in document["table"]})
     rows = []
     for (group, metric), records in _by_score(document).items():
@@ -43,8 +47,34 @@ def markdown(documents: Sequence[Record]) -> str:
     the model against the best of the others: even where their difference, paired over seeds, is
     within its standard error.
 
+    A benchmark with a reference, such as the ablations, is a table of its own: a line a model, its
+    difference from the reference beside each mean.
+
     Raises `DataError` for documents without a headline score.
     """
+    own = [compared(document) for document in documents if "paired" in document]
+    documents = [document for document in documents if "paired" not in document]
+    return "\n\n".join([*([together(documents)] if documents or not own else []), *own])
+
+
+def compared(document: Record) -> str:
+    """Return the table of a benchmark with a reference, in Markdown."""
+    rows = wide(document)
+    spent = f"{document['seconds'] / 60:.0f} core-minutes"
+    about = f"{document['benchmark']}: {document['title']}; {document['seeds']} seeds, {spent}."
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{about}\n\n{table}\n\n{legend(document)}"
+
+
+def _titles(document: Record) -> list[tuple[str, str, str]]:
+    """Return group, metric and title of the headlines of a benchmark."""
+    headlines = find_task(document["benchmark"]).headlines
+    return [(each.group, each.metric, each.text) for each in headlines]
+
+
+def together(documents: Sequence[Record]) -> str:
+    """Return one table of benchmarks whose baselines are the comparison, in Markdown."""
     lines = [line for document in documents for line in _lines(document)]
     if not lines:
         raise DataError(

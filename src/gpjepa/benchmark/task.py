@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpjepa.core.config import Config
+from gpjepa.core.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +42,11 @@ class Headline:
 
 @dataclass(frozen=True)
 class Task:
-    """A named benchmark on embedded data sets, or on simulated cells."""
+    """A named benchmark on embedded data sets, or on simulated cells.
+
+    `reference` names the model that the others are compared with, perturbation by perturbation:
+    the full model of an ablation. None where the baselines are the comparison.
+    """
 
     name: str
     title: str
@@ -49,10 +54,30 @@ class Task:
     parts: tuple[Part, ...]
     headlines: tuple[Headline, ...]
     simulated: bool = False
+    reference: str | None = None
 
     def part(self, name: str) -> Part:
         """Return the part of a name."""
         return next(part for part in self.parts if part.name == name)
+
+    def only(self, names: Sequence[str]) -> Task:
+        """Return the task with the parts that are named, by their whole name or by its end.
+
+        "no JEPA" names "perturbations, no JEPA". The parts of the reference stay. Raises
+        `ConfigError` for a name that is no part.
+        """
+        for name in names:
+            if not any(_named(part, name) for part in self.parts):
+                known = sorted({part.name.rpartition(", ")[2] for part in self.parts})
+                advice = f"use one of {', '.join(known)}"
+                raise ConfigError(unknown(f"part of {self.name}", name, known, advice))
+        wanted = [*names, *([] if self.reference is None else [self.reference])]
+        kept = [part for part in self.parts if any(_named(part, name) for name in wanted)]
+        return replace(self, parts=tuple(kept))
+
+
+def _named(part: Part, name: str) -> bool:
+    return part.name == name or part.name.endswith(f", {name}")
 
 
 PEARSON = ("pearson_delta", "Pearson Δ ↑", 1.0)
@@ -60,6 +85,8 @@ OVER_ADDITIVE = ("l2_over_additive", "L2 ÷ additive's ↓", 0.0)
 OVER_MEAN = ("l2_over_training_mean", "L2 ÷ training mean's ↓", 0.0)
 OVER_NOTHING = ("l2_over_no_change", "L2 ÷ no change's ↓", 0.0)
 CENTROID = ("centroid_accuracy", "centroid accuracy ↑", 1.0)
+OVER_BETTER = ("l2_over_better", "L2 ÷ better of mean and no change ↓", 0.0)
+SLOPE = ("slope", "slope of truth on prediction → 1", 1.0)
 ENERGY = ("energy_distance", "energy distance ↓", 0.0)
 
 

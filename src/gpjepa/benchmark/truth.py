@@ -1,4 +1,4 @@
-"""Held-out doubles of simulated cells, scored against cells and against the known truth."""
+"""Held-out combinations of simulated cells, scored against cells and the known truth."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from gpjepa.api.assessment import Assessment
 from gpjepa.benchmark.held_out import LINEAR, group_scores, train_and_assess
 from gpjepa.benchmark.scores import COLUMNS, effect_rows
 from gpjepa.core.config import Config
+from gpjepa.core.random import numpy_stream
+from gpjepa.data import schemes
 from gpjepa.data.labels import CONTROL, members_of
-from gpjepa.data.perturbseq import read
+from gpjepa.data.partition import Split, truth_half
+from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.data.simulator import SimulationConfig, Truth, simulate
 from gpjepa.evaluation.baselines import effect_table, fit_baselines
 from gpjepa.evaluation.pseudobulk import pseudobulk
@@ -20,26 +23,61 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 CELLS, TRUTH = "simulated doubles", "simulated doubles, truth"
+TRIPLES = "simulated triples"
+TRIPLES_TRUTH = f"{TRIPLES}, truth"
 
 
 def score_simulated(
     simulation: SimulationConfig, fraction: float, config: Config, seed: int, device: str
 ) -> DataFrame:
     """Simulate, hold out a fraction of the doubles, train, and score on cells and on truth."""
-    import pandas
-
     adata, truth = simulate(simulation)
     data = read(adata, announce=False)
     split = data.split("unseen-combination", seed=seed, fraction=fraction)
     assessed = train_and_assess(data, split, config, seed, device)
-    groups = dict.fromkeys(split.test, CELLS)
+    return on_cells_and_truth(assessed, truth, seed, CELLS)
+
+
+def score_triples(
+    simulation: SimulationConfig, config: Config, seed: int, device: str
+) -> DataFrame:
+    """Simulate, train on singles and doubles, and score triples on cells and on truth."""
+    adata, truth = simulate(simulation)
+    data = read(adata, announce=False)
+    assessed = train_and_assess(data, triples_split(data, seed), config, seed, device)
+    return on_cells_and_truth(assessed, truth, seed, TRIPLES)
+
+
+def triples_split(data: PerturbSeq, seed: int) -> Split:
+    """Hold out what has more than two members; doubles validate, 15 % of what is left."""
+    test = {label for label in data.perturbations if len(members_of(label)) > 2}
+    rest = set(data.perturbations) - test
+    doubles = sorted(label for label in rest if len(members_of(label)) == 2)
+    rng = numpy_stream(seed, "benchmark", "triples")
+    count = min(schemes.validation_count(len(rest)), len(doubles) // 2)
+    validation = {doubles[index] for index in rng.permutation(len(doubles))[:count]}
+    draw = schemes.listed(rest - validation, validation, test, rng)
+    truth = truth_half(data, seed, None)
+    return Split("triples", seed, draw.train, draw.validation, draw.test, draw.groups, truth)
+
+
+def on_cells_and_truth(assessed: Assessment, truth: Truth, seed: int, group: str) -> DataFrame:
+    """Score held-out combinations on cells (`group`) and on the truth (`group`, truth)."""
+    import pandas
+
+    groups = dict.fromkeys(assessed.split.test, group)
     cells = group_scores(assessed.report.table, assessed.report.name, groups)
-    cells = cells.replace({"group": {"responding": f"{CELLS}, cells"}})
-    frames = (cells, against_truth(assessed, truth, seed), coverage(assessed, truth))
+    names = {"responding": f"{group}, cells", "representation": f"{group}, representation"}
+    of_truth = f"{group}, truth"
+    frames = (
+        cells.replace({"group": names}),
+        against_truth(assessed, truth, seed, of_truth),
+        coverage(assessed, truth, of_truth),
+    )
     return pandas.concat(frames, ignore_index=True)
 
 
-def against_truth(assessed: Assessment, truth: Truth, seed: int) -> DataFrame:
+def against_truth(assessed: Assessment, truth: Truth, seed: int, group: str = TRUTH) -> DataFrame:
     """Score predicted effects of model, baselines and the measured cells against the truth.
 
     "measured" is what the held-out cells themselves give; "true sum" adds the true effects of
@@ -61,7 +99,7 @@ def against_truth(assessed: Assessment, truth: Truth, seed: int) -> DataFrame:
     predictions["measured"] = _measured(assessed)[:, gated]
     sums = [real.loc[list(members_of(label))].to_numpy().sum(axis=0) for label in labels]
     predictions["true sum"] = np.asarray(sums)[:, gated]
-    return effect_rows(TRUTH, predictions, true, trained.mean(axis=0))
+    return effect_rows(group, predictions, true, trained.mean(axis=0), labels)
 
 
 def mean_effects(assessed: Assessment) -> np.ndarray:
@@ -79,7 +117,7 @@ def _measured(assessed: Assessment) -> np.ndarray:
     return table.effects[[table.row[label] for label in assessed.labels]]
 
 
-def coverage(assessed: Assessment, truth: Truth) -> DataFrame:
+def coverage(assessed: Assessment, truth: Truth, group: str = TRUTH) -> DataFrame:
     """Return how often the true effect of a gene lies in the model's 90 % interval."""
     import pandas
 
@@ -90,5 +128,5 @@ def coverage(assessed: Assessment, truth: Truth) -> DataFrame:
     true = np.array([real.at[label, gene] for label, gene in at])
     inside = (table["low"].to_numpy() <= true) & (true <= table["high"].to_numpy())
     count = len(assessed.labels)
-    row = (TRUTH, "coverage_90", assessed.report.name, float(inside.mean()), np.nan, 0.9, count)
+    row = (group, "coverage_90", assessed.report.name, float(inside.mean()), np.nan, 0.9, count)
     return pandas.DataFrame([row], columns=list(COLUMNS))

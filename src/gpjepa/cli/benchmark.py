@@ -18,10 +18,15 @@ Name = Annotated[
         metavar="NAME",
         help="norman-distances, norman-effects, norman-k562, norman-singles, papalexi-thp1, "
         "kang-pbmc, semi-synthetic, simulated; all of them: all; their one table: table; the model "
-        "without each of its parts: ablations, ablations-semi-synthetic.",
+        "without each of its parts: ablations, lambda-sweep, few-labels, each also with "
+        "-semi-synthetic.",
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="PART", help="Run this part alone, such as 'no JEPA'; repeat."),
+]
 Workers = Annotated[int, typer.Option(min=0, help="Processes side by side; 0: one a core.")]
 Folder = Annotated[
     Path | None,
@@ -42,6 +47,7 @@ def benchmark(
     workers: Workers = 0,
     cache: Folder = None,
     no_cache: NoCache = False,
+    only: Only = None,
     markdown: Markdown = False,
     source: From = None,
     config: ConfigFile = None,
@@ -65,6 +71,7 @@ def benchmark(
             workers=workers,
             cache=None if no_cache else Cache(cache or default_folder()),
             tell=_tell(common.quiet),
+            only=only or (),
         )
     if common.json:
         print_json(found)
@@ -82,6 +89,7 @@ def _tell(quiet: bool) -> Any:
 
 def _print(document: Mapping[str, Any]) -> None:
     """Print one benchmark for people."""
+    from gpjepa.benchmark.paired import legend
     from gpjepa.benchmark.table import wide
 
     kept = sum(job["cached"] for job in document["jobs"])
@@ -90,3 +98,5 @@ def _print(document: Mapping[str, Any]) -> None:
     print(f"{document['benchmark']}: {document['title']}; {document['seeds']} seeds, {spent}")
     rows = wide(document)
     print_table(rows, list(rows[0]))
+    if "paired" in document:
+        print(legend(document))

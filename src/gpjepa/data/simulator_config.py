@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from math import comb
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -42,6 +43,9 @@ class FreeConfig(Section):
     genes: Annotated[int, Field(ge=10, le=50_000)] = 1000
     perturbed: Count = 30  # genes that are perturbed, all of them singly
     pairs: Annotated[int, Field(ge=0)] = 60  # pairs that are perturbed
+    triples: Annotated[int, Field(ge=0)] = (
+        0  # triples that are perturbed: what their pairs do, added
+    )
     panel_share: Annotated[float, Field(gt=0.0, le=0.95)] = 0.6  # of control counts; rest unseen
     base_log_sd: Spread = 1.5  # of expression between genes
     size_median: Annotated[float, Field(gt=0.0)] = 2.0  # NB size θ, variance μ + μ²/θ
@@ -117,10 +121,11 @@ def _value(text: str) -> Any:
 
 def _check_free(free: FreeConfig) -> None:
     """Refuse numbers of the free preset that contradict each other."""
-    possible = free.perturbed * (free.perturbed - 1) // 2
+    possible, threes = comb(free.perturbed, 2), comb(free.perturbed, 3)
     limits = (
         ("perturbed", free.perturbed, free.genes, "free.genes"),
         ("pairs", free.pairs, possible, f"the {possible} pairs of {free.perturbed} genes"),
+        ("triples", free.triples, threes, f"the {threes} triples of {free.perturbed} genes"),
         ("sequences", free.sequences, free.pairs, "free.pairs"),
     )
     for name, found, limit, of in limits:

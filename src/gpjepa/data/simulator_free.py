@@ -15,6 +15,7 @@ from gpjepa.data.simulator_blueprint import PROFILE_COLUMNS, Blueprint, checked
 from gpjepa.data.simulator_config import FreeConfig
 
 Pair = tuple[int, int]
+Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class Mechanism:
     interactions: dict[Pair, np.ndarray]  # [G]; only pairs that interact
     order: dict[Pair, np.ndarray]  # [G]; added in the order (first, second), else subtracted
     pairs: list[Pair]
+    triples: list[Triple]
     fraction: dict[tuple[int, ...], float]  # of responders
     ec50: np.ndarray  # [P]
 
@@ -38,7 +40,8 @@ def free_blueprint(config: FreeConfig, seed: int) -> Blueprint:
     """Return populations drawn from a mechanism with programs, pairs, contexts, doses, orders.
 
     On the log rate, responding cells have Σ_i h_i η_i + Σ_{i<j} h_i h_j (I_ij ± O_ij), where h is
-    the Hill response to the dose, η an effect, I an interaction and O the effect of the order.
+    the Hill response to the dose, η an effect, I an interaction and O the effect of the order; a
+    triple has those of its pairs that were drawn, and none of its own.
     Raises `ConfigError` when the effects make the genes exceed a cell's counts.
     """
     mechanism = draw(config, seed)
@@ -73,7 +76,7 @@ def draw(config: FreeConfig, seed: int) -> Mechanism:
         numpy_stream(seed, "perturbed").choice(config.genes, config.perturbed, replace=False)
     )
     loadings, effects = _draw_effects(config, seed, perturbed)
-    pairs = _draw_pairs(config, seed)
+    pairs, triples = _draw_sets(config, seed)
     interacting = numpy_stream(seed, "interactions")
     chosen = interacting.permutation(config.pairs)[: round(config.interacting * config.pairs)]
     order = numpy_stream(seed, "order")
@@ -96,9 +99,10 @@ def draw(config: FreeConfig, seed: int) -> Mechanism:
             pairs[index]: _sparse(config, order, config.order_sd) for index in np.sort(sequential)
         },
         pairs=pairs,
+        triples=triples,
         fraction={
             members: float(fractions.uniform(*config.responders))
-            for members in [*((index,) for index in range(config.perturbed)), *pairs]
+            for members in [*((index,) for index in range(config.perturbed)), *pairs, *triples]
         },
         ec50=middle * np.exp(config.ec50_log_sd * doses),
     )
@@ -129,11 +133,14 @@ def _draw_effects(
     return loadings, effects
 
 
-def _draw_pairs(config: FreeConfig, seed: int) -> list[Pair]:
-    """Draw distinct pairs of perturbed genes, in order."""
-    every = list(itertools.combinations(range(config.perturbed), 2))
-    chosen = numpy_stream(seed, "pairs").permutation(len(every))[: config.pairs]
-    return [every[index] for index in np.sort(chosen)]
+def _draw_sets(config: FreeConfig, seed: int) -> tuple[list[Pair], list[Triple]]:
+    """Draw distinct pairs and triples of perturbed genes, in order."""
+    everyone = range(config.perturbed)
+    pairs = list(itertools.combinations(everyone, 2))
+    some = numpy_stream(seed, "pairs").permutation(len(pairs))[: config.pairs]
+    triples = list(itertools.combinations(everyone, 3)) if config.triples else []
+    more = numpy_stream(seed, "triples").permutation(len(triples))[: config.triples]
+    return [pairs[index] for index in np.sort(some)], [triples[index] for index in np.sort(more)]
 
 
 def log_rate(
@@ -167,7 +174,8 @@ def _profiles(
     """Yield the rows of the profile table with their rates."""
     names = [mechanism.genes[position] for position in mechanism.perturbed]
     doses = config.doses or (float("nan"),)
-    everyone = [*((index,) for index in range(config.perturbed)), *mechanism.pairs]
+    singles = ((index,) for index in range(config.perturbed))
+    everyone = [*singles, *mechanism.pairs, *mechanism.triples]
     for context in range(config.contexts):
         cell_type = f"type{context + 1}"
         base = mechanism.base[context]
