@@ -79,7 +79,7 @@ def test_order_and_spelling_of_a_combination_are_irrelevant(model) -> None:
 
 
 def test_an_unknown_perturbation_is_refused_with_the_nearest_names(tiny, data, split) -> None:
-    features = GeneFeatures(("KLF1", "KLF2"), np.eye(2, dtype=np.float32))
+    features = GeneFeatures(("A", "KLF1", "KLF2"), np.eye(3, dtype=np.float32))
     model = GPJEPA(data, tiny.make_config(), split, features=features, device="cpu")
     model.fit()
     for call in (model.predict, model.effects, model.rollout):

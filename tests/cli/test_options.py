@@ -25,7 +25,7 @@ def test_progress_is_drawn_on_a_terminal_only_and_never_when_quiet(
 def test_roles_are_named_as_in_the_library() -> None:
     roles = Roles(perturbation="p", dose="d")
     assert asdict(roles.role_options()) == asdict(roles)
-    assert len(fields(Roles)) == 7
+    assert len(fields(Roles)) == 8
 
 
 def test_no_file_and_no_setting_is_the_default_configuration() -> None:

@@ -13,7 +13,8 @@ WHERE = "gpjepa.api.workflow.train_run"
 
 def test_every_option_reaches_the_workflow(command: Any, replace: Any) -> None:
     calls = replace(WHERE, {"epochs": 3})
-    roles = "--perturbation p --control c --layer l --library s --batch b --cell-type t --dose d"
+    roles = "--perturbation p --control c --layer l --library s --batch b --cell-type t --dose d "
+    roles += "--modality m"
     rest = "--seed 5 --device cpu --threads 2 --force --encoder enc --resume --context-column x"
     done = command(
         "train", "d.h5ad", "--out", "run", "--split", "gears", *roles.split(), *rest.split()
@@ -25,6 +26,7 @@ def test_every_option_reaches_the_workflow(command: Any, replace: Any) -> None:
     roles = call["roles"]
     assert (roles.perturbation, roles.control, roles.layer, roles.library) == ("p", "c", "l", "s")
     assert (roles.batch, roles.cell_type, roles.dose) == ("b", "t", "d")
+    assert roles.modality == "m"
     options = call["options"]
     assert (options.seed, options.device, options.threads) == (5, "cpu", 2)
     assert (options.force, options.progress) == (True, False)
@@ -90,3 +92,13 @@ def test_an_encoder_of_another_split_is_a_bad_model(command: Any, replace: Any) 
     done = command("train", "d.h5ad", "--out", "run", "--encoder", "other")
     assert done.code == 4
     assert done.err == "error: encoder saw the test cells; expected none; pretrain again\n"
+
+
+def test_feature_tables_reach_the_workflow_in_order(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {})
+    rest = ("--features", "esm2.csv", "--features", "string.npz")
+    done = command("train", "d.h5ad", "--out", "run", *rest)
+    assert done.code == 0, done.err
+    assert calls[0]["features"] == [Path("esm2.csv"), Path("string.npz")]
+    command("train", "d.h5ad", "--out", "run")
+    assert calls[1]["features"] == ()

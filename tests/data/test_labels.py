@@ -6,10 +6,13 @@ from gpjepa.core.errors import VocabularyError
 from gpjepa.data.labels import (
     CONTROL,
     CONTROL_NAMES,
+    has_separator,
     is_control_name,
     label_of,
     members_of,
+    modality_of,
     parse_label,
+    symbol_of,
 )
 
 GENES = st.from_regex(r"[A-Z][A-Z0-9]{1,6}", fullmatch=True).filter(
@@ -82,3 +85,13 @@ def test_an_empty_member_is_refused(text: str) -> None:
 def test_given_controls_replace_the_usual_ones() -> None:
     assert parse_label("DMSO", controls=("NTC",)) == "DMSO"
     assert parse_label("NTC+A", controls=("NTC",)) == "A"
+
+
+@pytest.mark.parametrize(
+    ("member", "symbol", "modality"),
+    [("KLF1@CRISPRi", "KLF1", "CRISPRi"), ("KLF1", "KLF1", None), ("@x", "@x", None)],
+)
+def test_a_member_is_a_gene_and_perhaps_how_it_was_perturbed(member, symbol, modality) -> None:
+    assert (symbol_of(member), modality_of(member)) == (symbol, modality)
+    assert not has_separator(member)
+    assert has_separator(f"{member}+B")

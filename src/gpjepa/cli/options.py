@@ -27,6 +27,22 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings to start from.")
 ]
 
+Features = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="TABLE",
+        help="CSV, TSV, parquet or npz of perturbed genes, keyed by symbol; repeatable.",
+    ),
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        metavar="SCHEME",
+        help="unseen-perturbation, unseen-combination, unseen-context, gears, cells, none, "
+        "an obs column or FILE.json.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Common:

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, ConfigFile, Roles, Settings, Source, read_config
+from gpjepa.cli.options import (
+    Common,
+    ConfigFile,
+    Features,
+    Roles,
+    Settings,
+    Source,
+    Split,
+    read_config,
+)
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
@@ -17,14 +26,7 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
-    split: Annotated[
-        str,
-        typer.Option(
-            metavar="SCHEME",
-            help="unseen-perturbation, unseen-combination, unseen-context, gears, cells, none, "
-            "an obs column or FILE.json.",
-        ),
-    ] = "unseen-perturbation",
+    split: Split = "unseen-perturbation",
     context_column: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="The context that unseen-context holds out."),
@@ -35,13 +37,7 @@ def train(
     encoder: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Start from the encoder of this run.")
     ] = None,
-    features: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="TABLE",
-            help="CSV, TSV, parquet or npz of perturbed genes, keyed by symbol; repeatable.",
-        ),
-    ] = None,
+    features: Features = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     config: ConfigFile = None,
     settings: Settings = None,

@@ -198,19 +198,12 @@ def read(
     """
     adata = open_anndata(adata_or_path)
     cells, source, column = bind_cells(adata, layer, library)
-    chosen = find_roles(
-        adata.obs,
-        perturbation=perturbation,
-        control=control,
-        batch=batch,
-        cell_type=cell_type,
-        dose=dose,
-        modality=modality,
-    )
+    chosen = find_roles(adata.obs, perturbation, control, batch, cell_type, dose, modality)
     labels, modalities, remarks = _labels(adata.obs, cells, chosen)
     if column is not None and not cells.has_rest:
         remarks.append(f"column {column!r} equals the sum over the genes, so no gene is left out")
     roles = with_sources(chosen, source, column if cells.has_rest else None, remarks)
+    given = None if dose is None else dose_values(adata.obs, dose, labels == CONTROL)
     data = PerturbSeq(
         counts=cells.counts,
         genes=cells.genes,
@@ -218,9 +211,9 @@ def read(
         labels=labels,
         library=cells.library,
         has_rest=cells.has_rest,
-        batch=None if roles.batch is None else covariate_values(adata.obs, roles.batch),
-        cell_type=None if roles.cell_type is None else covariate_values(adata.obs, roles.cell_type),
-        dose=None if dose is None else dose_values(adata.obs, dose, labels == CONTROL),
+        batch=_covariate(adata.obs, roles.batch),
+        cell_type=_covariate(adata.obs, roles.cell_type),
+        dose=given,
         roles=roles,
         obs=adata.obs.copy(),
         simulated=bool(adata.uns.get("simulated", False)),
@@ -229,6 +222,10 @@ def read(
     if announce:
         _announce(data)
     return data
+
+
+def _covariate(obs: DataFrame, column: str | None) -> NDArray[np.object_] | None:
+    return None if column is None else covariate_values(obs, column)
 
 
 def _labels(

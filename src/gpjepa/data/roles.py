@@ -64,7 +64,6 @@ class Roles:
 
 def find_roles(
     obs: DataFrame,
-    *,
     perturbation: str | None = None,
     control: str | None = None,
     batch: str | None = None,
