@@ -33,6 +33,7 @@ SWEEP = (
     *(f"{LAMBDA}{weight:g}" for weight in COUNT_WEIGHTS if weight < 1),
     FULL,
     *(f"{LAMBDA}{weight:g}" for weight in COUNT_WEIGHTS if weight > 1),
+    "no JEPA",
     "plain NB-VAE",
     *(f"{LAMBDA}{weight:g}{IN_BALANCE}" for weight in BALANCED),
 )

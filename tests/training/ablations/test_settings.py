@@ -69,6 +69,13 @@ def test_ablations_say_what_they_remove_and_what_they_ask() -> None:
     assert all(ablation.removes and ablation.asks for ablation in ABLATIONS)
 
 
+@pytest.mark.parametrize("name", ["latent only", "plain NB-VAE", "transformer pairs"])
+def test_what_is_to_do_without_composes_no_measured_effect(name: str) -> None:
+    assert Config().predictor.form == "composed"
+    assert ablated(Config(), name).predictor.form == "decomposed"
+    assert ablated(Config(), "no JEPA").predictor.form == "composed"
+
+
 def test_an_unknown_ablation_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"'plain VAE' is not known.*'plain NB-VAE'"):
         ablated(Config(), "plain VAE")

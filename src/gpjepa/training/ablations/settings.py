@@ -10,6 +10,7 @@ from gpjepa.core.errors import ConfigError, unknown
 FROM_SCRATCH = ("pretrain.epochs=0", "pretrain.start=random", "fit.encoder_rate=1.0")
 WITHOUT_JEPA = (*FROM_SCRATCH, "loss.predict=0", "loss.vicreg=0")
 ELBO_ONLY = ("loss.predictor_nb=0", "loss.population=0")
+TRANSFORMER_PAIRS = ("predictor.form=decomposed",)  # no measured effect is composed
 NO_SPREAD = ("head.kind=deterministic", "loss.kl=0", "loss.predictor_nb=0")
 
 
@@ -54,10 +55,11 @@ ABLATIONS = (
     ),
     Ablation(
         "plain NB-VAE",
-        "all of JEPA, and the likelihood and pseudobulks of predictor samples: an NB likelihood "
-        "and a KL to the conditional prior are left, with the priors on the shifts",
+        "all of JEPA, the likelihood and pseudobulks of predictor samples, and the composition of "
+        "measured effects: an NB likelihood and a KL to the conditional prior are left, with the "
+        "priors on the shifts",
         "what a conditional NB-VAE does, into which a large λ_nb degenerates",
-        (*WITHOUT_JEPA, *ELBO_ONLY),
+        (*WITHOUT_JEPA, *ELBO_ONLY, *TRANSFORMER_PAIRS),
     ),
     Ablation(
         "no pseudobulk term",
@@ -67,9 +69,10 @@ ABLATIONS = (
     ),
     Ablation(
         "latent only",
-        "every count term in fit (λ_nb = 0); the decoder is a regression fitted afterwards",
+        "every count term in fit (λ_nb = 0), and the composition of effects measured in counts; "
+        "the decoder is a regression fitted afterwards",
         "whether latent prediction alone gets states right and effect sizes wrong (gap G2)",
-        ("loss.nb=0", *NO_SPREAD),
+        ("loss.nb=0", *NO_SPREAD, *TRANSFORMER_PAIRS),
     ),
     Ablation(
         "deterministic",
@@ -90,8 +93,14 @@ ABLATIONS = (
         ("predictor.pairing=random",),
     ),
     Ablation(
+        "transformer pairs",
+        "the composition of measured effects; the pair shift Δ₂ comes from the transformer alone",
+        "whether the module that composes effect tables helps inside the predictor",
+        TRANSFORMER_PAIRS,
+    ),
+    Ablation(
         "interaction off",
-        "the pair shift Δ₂: combinations are sums in latent space",
+        "the pair shift Δ₂ of either kind: combinations are sums in latent space",
         "whether learned interactions help on unseen combinations",
         ("predictor.form=additive",),
     ),
