@@ -38,9 +38,19 @@ def test_novelty_of_a_member_is_its_distance_to_the_nearest_measured_one(member,
     assert member_novelty(VOCABULARY, FEATURES, member) == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_length_of_features_is_irrelevant_to_novelty() -> None:
-    longer = FEATURES * torch.tensor([[5.0], [1.0], [1.0], [0.1], [1.0], [1.0]])
+def test_only_rows_shorter_than_measured_ones_are_further_for_their_length() -> None:
+    longer = FEATURES * torch.tensor([[5.0], [1.0], [1.0], [2.0], [1.0], [1.0]])
     assert member_novelty(VOCABULARY, longer, "near") == pytest.approx(0.2, abs=1e-6)
+    shorter = FEATURES * torch.tensor([[5.0], [1.0], [1.0], [0.1], [1.0], [1.0]])
+    assert member_novelty(VOCABULARY, shorter, "near") == pytest.approx(1 - 0.5 * 0.8, abs=1e-6)
+
+
+def test_a_gene_measured_in_another_way_only_is_as_near_as_its_like_in_that_way() -> None:
+    members = ("A@CRISPRa", "B@CRISPRi", "A@CRISPRi", "C@KO")
+    both = Vocabulary(members, 2, modalities=("CRISPRa", "CRISPRi", "KO"))
+    features = torch.tensor([[1.0, 0.0], [0.6, 0.8], [1.0, 0.0], [1.0, 0.0]])
+    assert member_novelty(both, features, "A@CRISPRi") == pytest.approx(0.4, abs=1e-6)
+    assert member_novelty(both, features, "C@KO") == 1.0
 
 
 def test_features_opposite_to_all_measured_ones_are_no_more_than_wholly_novel() -> None:

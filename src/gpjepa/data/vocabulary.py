@@ -96,8 +96,11 @@ class Vocabulary:
 
     def _require_modality(self, modality: str) -> None:
         if modality not in self.modalities:
-            advice = "use one that the model was trained on, or leave it out"
-            raise VocabularyError(unknown("modality", modality, self.modalities, advice))
+            known = ", ".join(self.modalities) or "none, as the training data named none"
+            raise VocabularyError(
+                f"modality {modality!r} is not known; expected one that the model was trained on "
+                f"({known}); use one of these or leave it out"
+            )
 
     def modality_index(self) -> np.ndarray | None:
         """Return the row of each member's modality, int64 [M]; None where members carry none."""

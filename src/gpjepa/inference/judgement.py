@@ -22,16 +22,24 @@ TOGETHER_ONLY = 0.5  # novelty of a member that was only measured inside combina
 def member_novelty(vocabulary: Vocabulary, features: Tensor, member: str) -> float:
     """Return 0 for a member measured alone, up to 1 for one unlike any measured member.
 
-    For a member without training cells it is 1 − the largest cosine similarity of its features
-    to those of measured members.
+    For a member without training cells it is 1 − the largest similarity to a measured member that
+    was perturbed in the same way: the cosine of their features, times the member's length where
+    that is below 1, the usual length of measured ones. A short row shares little with any of
+    them, whatever its direction. With gene sets alone this is the cosine of the whole sets.
     """
     index = vocabulary.index_of(member)
     if index < vocabulary.measured:
         return TOGETHER_ONLY if member in vocabulary.in_combination_only else 0.0
     if features.shape[1] == 0:
         return 1.0
-    unit = torch.nn.functional.normalize(features.cpu().float(), dim=1)
-    nearest = float((unit[: vocabulary.measured] @ unit[index]).max())
+    known, own = features[: vocabulary.measured].cpu().float(), features[index].cpu().float()
+    ways = vocabulary.modality_index()
+    if ways is not None:
+        known = known[torch.from_numpy(ways[: vocabulary.measured] == ways[index])]
+    if not len(known):
+        return 1.0
+    own = own / own.norm().clamp_min(1.0)
+    nearest = float((torch.nn.functional.normalize(known, dim=1) @ own).max())
     return float(np.clip(1.0 - nearest, 0.0, 1.0))
 
 
