@@ -9,7 +9,14 @@ import torch
 
 from gpjepa.api import interactions as module
 from gpjepa.api.answers import effect_matrix
-from gpjepa.api.interactions import combine, gated, interaction_table, most_expressed
+from gpjepa.api.interactions import (
+    combine,
+    gated,
+    half_widths,
+    interaction_table,
+    most_expressed,
+    not_measured_alone,
+)
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.model.variational import DeterministicHead
@@ -89,16 +96,28 @@ def test_effects_beside_interactions_are_those_of_effects(model, start) -> None:
     assert first.departure.to_numpy() == pytest.approx((first.effect - first.additive).to_numpy())
 
 
-def test_intervals_are_those_of_effects_wider_by_the_errors_of_the_members(model) -> None:
+def test_intervals_are_those_of_effects_wider_for_members_not_measured_alone(model) -> None:
     table = model.interactions(["A+B", "A+B+C"], level=0.5)
     half = model.bundle.calibration.half_width(0.5)
-    for label, factor in (("A+B", 3.0), ("A+B+C", 4.0)):
-        own = table[table.perturbation == label]
-        for width in (own.high - own.interaction, own.interaction - own.low):
-            assert width.to_numpy() == pytest.approx(half * factor**0.5)
+    for width in (table.high - table.interaction, table.interaction - table.low):
+        assert width.to_numpy() == pytest.approx(half)
     assert not table.calibrated.any()
+    together = replace(model.bundle.vocabulary, in_combination_only=frozenset({"B", "C"}))
+    doubted = Start(replace(model.bundle, vocabulary=together), model.controls, None)
+    assert not_measured_alone(doubted, "A+B+C") == ("B", "C")
+    wide = half_widths(doubted, ["A+B", "A+B+C", "A+D"], 0.5)
+    assert wide == pytest.approx(half * np.array([2.0, 3.0, 1.0]) ** 0.5)
     with pytest.raises(ConfigError, match="level is 1.0"):
         model.interactions("A+B", level=1.0)
+
+
+def test_combinations_are_the_same_in_one_batch_as_in_several(start, monkeypatch) -> None:
+    labels = ["A+B", "A+B+C", "C+D"]
+    whole = combine(start, labels, 0)
+    monkeypatch.setattr(module, "ROWS", len(start.cells))
+    parted = combine(start, labels, 0)
+    assert parted.interaction == pytest.approx(whole.interaction, abs=1e-5)
+    assert parted.effect == pytest.approx(whole.effect, abs=1e-5)
 
 
 @pytest.mark.parametrize("labels", ["A", "control", ["A+B", "C"], "ctrl+A"])
@@ -107,7 +126,10 @@ def test_what_is_no_combination_is_refused(model, labels) -> None:
         model.interactions(labels)
 
 
-def test_unknown_and_repeated_members_are_refused(model) -> None:
+def test_unknown_repeated_and_no_members_are_refused(model) -> None:
+    for nothing in ([], ""):
+        with pytest.raises(VocabularyError):
+            model.interactions(nothing)
     with pytest.raises(VocabularyError, match="'Q' is not known"):
         model.interactions("A+Q")
     with pytest.raises(VocabularyError, match="names 'A' twice"):

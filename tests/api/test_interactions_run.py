@@ -4,11 +4,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas
 import pytest
 
-from gpjepa.api import interactions_run as module
 from gpjepa.api.interactions_run import all_pairs, interactions_file
 from gpjepa.api.model import GPJEPA
 from gpjepa.cli.main import run as command
@@ -32,19 +30,6 @@ def test_every_pair_of_trained_members_is_ranked_measured_or_not(ranked) -> None
     assert (told["pairs"], told["written"], told["genes"]) == (10, 10, 19)
 
 
-def test_the_rank_follows_the_strength_which_is_size_over_uncertainty(ranked) -> None:
-    told, table = ranked
-    strength = [row["strength"] for row in told["combinations"]]
-    assert strength == sorted(strength, reverse=True)
-    for rank, own in table.groupby("rank"):
-        size = np.sqrt((own.interaction**2).mean()) / ((own.high - own.low).mean() / 2)
-        assert size == pytest.approx(strength[rank - 1], rel=1e-3)
-        assert own.perturbation.unique().tolist() == [
-            told["combinations"][rank - 1]["perturbation"]
-        ]
-    assert table["rank"].is_monotonic_increasing
-
-
 def test_the_file_says_what_the_model_says(run, ranked) -> None:
     table = ranked[1]
     own = table[table.perturbation == "C+D"].set_index("gene")
@@ -54,24 +39,25 @@ def test_the_file_says_what_the_model_says(run, ranked) -> None:
     assert own["class"].unique().tolist() == expected["class"].unique().tolist()
 
 
-def test_the_top_genes_are_those_that_interact_most(ranked) -> None:
-    told, table = ranked
-    first = table[table["rank"] == 1].copy()
-    first["size"] = first.interaction.abs()
-    expected = first.nlargest(5, "size").gene.tolist()
-    shown = [part.split(" ")[0] for part in told["combinations"][0]["top_genes"].split(";")]
-    assert shown == expected
-
-
-def test_top_keeps_the_strongest_in_blocks_as_in_one_piece(
-    run, options, tmp_path, ranked, monkeypatch
+def test_top_keeps_the_first_and_genes_those_that_interact_most(
+    run, options, tmp_path, ranked
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", 2)
-    told = interactions_file(run, tmp_path / "gi.csv", [], 0.9, 3, options)
+    told = interactions_file(run, tmp_path / "gi.csv", [], 0.9, 3, options, genes=4)
     assert told["combinations"] == ranked[0]["combinations"][:3]
+    assert (told["genes"], told["genes_written"]) == (19, 4)
     few = pandas.read_csv(tmp_path / "gi.csv", keep_default_na=False)
-    pandas.testing.assert_frame_equal(few, ranked[1].iloc[: len(few)])
-    assert set(few["rank"]) == {1, 2, 3}
+    whole = ranked[1]
+    expected = pandas.concat([whole[whole["rank"] == rank].iloc[:4] for rank in (1, 2, 3)])
+    pandas.testing.assert_frame_equal(few, expected.reset_index(drop=True))
+
+
+def test_the_list_of_pairs_lies_beside_the_genes(run, options, tmp_path) -> None:
+    told = interactions_file(run, tmp_path / "gi.csv", [], 0.9, None, options)
+    assert told["pairs_out"] == str(tmp_path / "gi.pairs.csv")
+    pairs = pandas.read_csv(told["pairs_out"], keep_default_na=False)
+    assert pairs.perturbation.tolist() == [row["perturbation"] for row in told["combinations"]]
+    assert list(pairs) == list(told["combinations"][0])
+    assert set(pairs.not_measured_alone) == {""}
 
 
 def test_named_combinations_may_have_any_size(run, options, tmp_path) -> None:
@@ -96,10 +82,17 @@ def test_a_refused_call_writes_nothing_and_an_existing_file_stays(
         (["A+QQ"], 0.9, None, VocabularyError),
         ([], 1.5, None, ConfigError),
         ([], 0.9, 0, ConfigError),
+        (["A+A"], 0.9, None, VocabularyError),
+        ([""], 0.9, None, VocabularyError),
     ):
         with pytest.raises(error):
             interactions_file(run, out, labels, level, top, options)
         assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="genes is 0"):
+        interactions_file(run, out, ["A+B"], 0.9, None, options, genes=0)
+    (tmp_path / "gi.pairs.csv").write_text("mine")
+    with pytest.raises(OutputExistsError):
+        interactions_file(run, out, ["A+B"], 0.9, None, options)
     out.write_text("mine")
     with pytest.raises(OutputExistsError):
         interactions_file(run, out, ["A+B"], 0.9, None, options)

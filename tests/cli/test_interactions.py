@@ -28,18 +28,19 @@ def test_a_run_alone_asks_for_all_its_pairs(command: Any, replace: Any) -> None:
     assert "A+B           no        0.5       synergy  use the model  gene1 +0.50" in done.out
     (call,) = calls
     assert (call["run"], call["out"], call["labels"]) == (Path("run"), Path("gi.csv"), [])
-    assert (call["level"], call["top"]) == (0.9, None)
+    assert (call["level"], call["top"], call["genes"]) == (0.9, None, None)
 
 
 def test_labels_level_and_top_reach_the_workflow_and_json_has_every_combination(
     command: Any, replace: Any
 ) -> None:
     calls = replace(WHERE, {"combinations": [ROW] * 30})
-    choices = ["-p", "B+A", "-p", "C+D", "--level", "0.5", "--top", "30", "--json"]
+    choices = ["-p", "B+A", "-p", "C+D", "--level", "0.5", "--top", "30", "--genes", "7", "--json"]
     done = command("interactions", "run", "--out", "gi.csv", *choices)
     assert len(json.loads(done.out)["combinations"]) == 30
     (call,) = calls
     assert (call["labels"], call["level"], call["top"]) == (["B+A", "C+D"], 0.5, 30)
+    assert call["genes"] == 7
 
 
 def test_people_are_shown_the_first_twenty(command: Any, replace: Any) -> None:

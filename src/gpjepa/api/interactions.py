@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gpjepa.api.answers import MEAN_CELLS, averaged_over, canonical, effect_matrix
 from gpjepa.api.populations import Start
@@ -16,12 +17,13 @@ from gpjepa.data.labels import members_of
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.interaction_naming import NO_CLASS, name_pairs
 from gpjepa.inference.judgement import novelty, verdict
-from gpjepa.inference.means import control_shares, shares_by_order
+from gpjepa.inference.means import ROWS, control_shares, decoded_by_order
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_GENES = 500  # behind a class: the gated genes that controls express most
+MOST_GENES = 300  # behind a class: the gated genes that controls express most
+SUBSETS = 10_000  # pairs of genes behind the fit of a class
 Watch = Callable[[int, int], None]  # combinations done, of how many
 
 
@@ -65,22 +67,19 @@ def combine(
 ) -> Combined:
     """Predict combinations with and without Δ₂, on the modelled genes or those at `genes`.
 
-    Averaged over at most `cells` control cells, which are encoded once.
-    A predictor of the form "free" has no Δ₂: there the interaction is the departure of the
-    effect from the sum of the members' effects.
+    Averaged over at most `cells` control cells, which are encoded once; many combinations run
+    through the predictor together. A predictor of the form "free" has no Δ₂: there the
+    interaction is the departure of the effect from the sum of the members' effects.
     """
     few = averaged_over(start, seed, cells)
-    model, offset = start.bundle.model, start.offset
+    model = start.bundle.model
     kept = np.arange(model.decoder.genes) if genes is None else genes
-    control = torch.log1p(start.target * control_shares(model, few.controls, offset))
+    control = torch.log1p(start.target * control_shares(model, few.controls, start.offset))
     members = sorted({member for label in labels for member in members_of(label)})
     alone = effect_matrix(start, members, seed, cells)[:, kept]
     singles = dict(zip(members, alone, strict=True))
     effect, interaction = (np.empty((len(labels), len(kept))) for _ in range(2))
-    index = np.arange(len(few.cells))
-    for row, label in enumerate(labels):
-        condition = few.condition([label] * len(index), index)
-        shares = shares_by_order(model, few.controls, condition, seed, offset)
+    for row, shares in enumerate(_shares(start, few, labels, seed)):
         whole, plain = (torch.log1p(start.target * share) for share in shares)
         effect[row] = (whole - control).double().cpu().numpy()[kept]
         interaction[row] = (whole - plain).double().cpu().numpy()[kept]
@@ -91,6 +90,23 @@ def combine(
     if model.predictor.form == "free":
         interaction = effect - total
     return Combined(tuple(labels), effect, interaction, total, singles)
+
+
+@torch.no_grad()
+def _shares(
+    start: Start, few: Start, labels: Sequence[str], seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the shares of each combination with and without Δ₂, predicted in batches."""
+    model, cells = start.bundle.model, len(few.cells)
+    width = max(1, ROWS // cells)
+    for first in range(0, len(labels), width):
+        part = labels[first : first + width]
+        index = np.tile(np.arange(cells), len(part))
+        condition = few.condition([label for label in part for _ in range(cells)], index)
+        prediction = model.predict(few.controls.state.repeat(len(part), 1), condition)
+        for place in range(len(part)):
+            own = prediction.rows(torch.arange(cells, device=model.device()) + place * cells)
+            yield decoded_by_order(model, few.controls, own, seed, start.offset)
 
 
 def gated(start: Start) -> np.ndarray:
@@ -125,7 +141,7 @@ def classes(combined: Combined, columns: np.ndarray) -> list[str]:
         ]
     )
     own = np.ix_(np.array(pairs), columns)
-    found = name_pairs(singles, combined.effect[own], combined.interaction[own])
+    found = name_pairs(singles, combined.effect[own], combined.interaction[own], SUBSETS)
     for row, name in zip(pairs, found, strict=True):
         names[row] = name
     return names
@@ -134,10 +150,22 @@ def classes(combined: Combined, columns: np.ndarray) -> list[str]:
 def half_widths(start: Start, labels: Sequence[str], level: float) -> np.ndarray:
     """Return the half-width of the interval of each combination's interaction, constant by gene.
 
-    That of effects times √(1 + members).
+    That of effects, times √(1 + members that were not measured alone): the interval is for the
+    interaction itself, and the effect of a member that was measured adds little to its error.
     """
     half = start.bundle.calibration.half_width(level)
-    return half * np.sqrt([1.0 + len(members_of(label)) for label in labels])
+    return half * np.sqrt([1.0 + len(not_measured_alone(start, label)) for label in labels])
+
+
+def not_measured_alone(start: Start, label: str) -> tuple[str, ...]:
+    """Return the members of a label without training cells in which they act alone."""
+    vocabulary = start.bundle.vocabulary
+    together = vocabulary.in_combination_only
+    return tuple(
+        member
+        for member in members_of(label)
+        if not vocabulary.is_measured(member) or member in together
+    )
 
 
 def judged(start: Start, labels: Sequence[str]) -> tuple[list[float], list[str]]:

@@ -33,7 +33,7 @@ def interactions_file(
 
     Without `labels` all pairs of members that have training cells, measured together or not;
     `top` keeps the first. `genes` is how many of each are written, those that interact most; None
-    is all that fit into a million rows. Returns `combinations`, the ranked list as in the file of
+    is all that fit into 250,000 rows. Returns `combinations`, the ranked list as in the file of
     pairs (`pairs_out`); `measured` is None where the run has no split.
 
     Raises:

@@ -29,13 +29,25 @@ def interactions(
     ] = None,
     level: Annotated[float, typer.Option(help="Level of the intervals, in 0…1.")] = 0.9,
     top: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Write only the strongest N.")
+        int | None, typer.Option(min=1, metavar="N", help="Write only the first N combinations.")
+    ] = None,
+    genes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Genes of each combination, those that interact most. As many as fit into "
+            "250,000 rows when left out.",
+        ),
     ] = None,
 ) -> None:
-    """Rank combinations by what they do beyond the sum of their members."""
+    """Rank combinations by what they do beyond the sum of their members.
+
+    FILE.csv has a row per combination and gene; FILE.pairs.csv beside it one per combination.
+    """
     from gpjepa.api.interactions_run import interactions_file
 
-    summary = interactions_file(run, out, labels or [], level, top, common.run_options())
+    summary = interactions_file(run, out, labels or [], level, top, common.run_options(), genes)
     if common.json:
         print_json(summary)
         return

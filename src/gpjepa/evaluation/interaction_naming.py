@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpjepa.evaluation.interaction_measures import InteractionMeasures, interaction_measures
+from gpjepa.evaluation.interaction_measures import (
+    MOST_SUBSETS,
+    InteractionMeasures,
+    interaction_measures,
+)
 
 NEGLIGIBLE = 0.1  # of the effect without interaction, below which a pair is additive
 UNLIKE_THE_FIT = 0.65  # distance correlation below which no sum of the singles gives the double
@@ -18,12 +22,17 @@ NEOMORPHISM, REDUNDANCY, EPISTASIS = "neomorphism", "redundancy", "epistasis"
 NO_CLASS = ""
 
 
-def name_pairs(singles: np.ndarray, doubles: np.ndarray, interactions: np.ndarray) -> list[str]:
+def name_pairs(
+    singles: np.ndarray,
+    doubles: np.ndarray,
+    interactions: np.ndarray,
+    subsets: int = MOST_SUBSETS,
+) -> list[str]:
     """Return a class per pair from effects [K, 2, G], [K, G] and interactions [K, G].
 
     Additive where the interaction's norm is at most a tenth of that of the effect without it;
-    else by `name_measures` on the double's effect. Empty with fewer than three genes, and for
-    an effect that holds a NaN.
+    else by `name_measures` on the double's effect, fitted on at most `subsets` pairs of genes.
+    Empty with fewer than three genes, and for an effect that holds a NaN.
     """
     if doubles.shape[1] < FEWEST_GENES:
         return [NO_CLASS] * len(doubles)
@@ -31,7 +40,7 @@ def name_pairs(singles: np.ndarray, doubles: np.ndarray, interactions: np.ndarra
     small = size <= NEGLIGIBLE * np.linalg.norm(doubles - interactions, axis=1)
     names = np.full(len(doubles), ADDITIVE, dtype=object)
     rest = np.flatnonzero(~small)
-    names[rest] = name_measures(interaction_measures(singles[rest], doubles[rest]))
+    names[rest] = name_measures(interaction_measures(singles[rest], doubles[rest], subsets))
     return [str(name) for name in names]
 
 

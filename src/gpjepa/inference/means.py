@@ -13,6 +13,7 @@ from gpjepa.core.random import torch_stream
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
+from gpjepa.model.predictor import Prediction
 
 ROWS = 8192  # cell × perturbation rows that are run through the model at once
 SAMPLES = 4  # latent draws per control cell
@@ -100,10 +101,23 @@ def shares_by_order(
 
     Both see the same latent noise, that of `mean_shares`, so that they differ by Δ₂ alone.
     """
+    prediction = model.predict(controls.state, condition)
+    return decoded_by_order(model, controls, prediction, seed, offset, samples)
+
+
+@torch.no_grad()
+def decoded_by_order(
+    model: WorldModel,
+    controls: Controls,
+    prediction: Prediction,
+    seed: int,
+    offset: Float[Tensor, " C"] | None = None,
+    samples: int = SAMPLES,
+) -> tuple[Float[Tensor, " G"], Float[Tensor, " G"]]:
+    """Return `shares_by_order` of one population whose latents are predicted already."""
     generator = torch_stream(seed, "mean", device=controls.state.device)
     whole = torch.zeros(model.decoder.genes, device=controls.state.device)
     plain = torch.zeros_like(whole)
-    prediction = model.predict(controls.state, condition)
     for row, weight in _draws(controls, samples):
         here = prediction.rows(row)
         before = generator.get_state()
