@@ -253,3 +253,38 @@ def test_an_interrupted_pretraining_is_resumed_to_the_same_bytes(
     monkeypatch.undo()
     pretrain_run(str(source), out, options=options, resume=True, **given)
     assert digest(out / "model.safetensors") == digest(pretrained / "model.safetensors")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    frame = pandas.DataFrame({"x": [1.0, 2.0, 0.5], "y": [0.0, 1.0, 2.0]}, index=list("ABX"))
+    frame.to_csv(tmp_path / "esm2.csv")
+    return tmp_path / "esm2.csv"
+
+
+def test_feature_tables_are_told_and_recorded_with_their_checksums(
+    train, tmp_path: Path, table: Path, options, capsys
+) -> None:
+    train(tmp_path / "run", features=[table], options=replace(options, announce=True))
+    told = capsys.readouterr().err
+    assert "esm2.csv covers 2 of 6 perturbed genes; missing: C, D, E, F" in told
+    assert "warning: esm2.csv covers few of the perturbed genes" in told
+    made = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert made["features"] == [{"file": "esm2.csv", "sha256": digest(table)}]
+    (record,) = json.loads((tmp_path / "run" / "data.json").read_text())["features"]
+    assert (record["covered"], record["missing"]) == (2, ["C", "D", "E", "F"])
+    names = json.loads((tmp_path / "run" / "vocabulary.json").read_text())["members"]
+    assert "X" in names
+
+
+def test_a_resumed_run_remembers_its_feature_tables(train, tmp_path: Path, table: Path) -> None:
+    out = tmp_path / "run"
+    train(out, features=[table])
+    before = digest(out / "model.safetensors")
+    train(out, resume=True)
+    assert digest(out / "model.safetensors") == before
+    table.write_text(table.read_text().replace("0.5", "0.6"))
+    with pytest.raises(CheckpointError, match=r"esm2.csv' is not there or has changed"):
+        train(out, resume=True)
+    with pytest.raises(CheckpointError):
+        train(out, resume=True, features=[table])

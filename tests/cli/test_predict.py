@@ -54,3 +54,10 @@ def test_a_call_that_makes_no_sense_is_a_usage_error(
     calls = replace(WHERE, {})
     assert command("predict", *arguments).code == 2
     assert calls == []
+
+
+def test_the_modality_reaches_the_workflow(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {"cells": 20, "perturbations": [TOLD]})
+    done = command("predict", "run", "-p", "A", "--out", "p.h5ad", "--modality", "CRISPRi")
+    assert done.code == 0, done.err
+    assert calls[0]["modality"] == "CRISPRi"

@@ -154,3 +154,27 @@ def test_missing_and_empty_texts_are_none_in_every_column_type(values) -> None:
     table = DataFrame({"condition": values})
     assert list(text_values(table, "condition")) == ["A", None, None, "B"]
     assert levels(table, "condition") == ["A", "B"]
+
+
+def test_a_modality_column_is_detected_by_its_name_and_what_it_holds() -> None:
+    labels = ["ctrl", "A", "B"]
+    roles = find_roles(obs(perturbation=labels, crispr_type=[None, "CRISPRa", "CRISPRi"]))
+    assert roles.modality == "crispr_type"
+    assert "modality: column 'crispr_type'" in roles.describe()
+    for column, values in {
+        "modality": ["RNA", "RNA", "ATAC"],
+        "kind": ["KO", "KO", "KO"],
+    }.items():
+        assert find_roles(obs(perturbation=labels, **{column: values})).modality is None
+    assert find_roles(obs(perturbation=labels, kind=["x", "y", "z"]), modality="kind").modality
+
+
+def test_a_modality_column_with_gaps_is_left_alone_and_that_is_said() -> None:
+    roles = find_roles(obs(perturbation=["ctrl", "A", "B"], modality=["KO", "KO", None]))
+    assert roles.modality is None
+    assert "note: column 'modality' is not used: it has missing values" in roles.describe()
+
+
+def test_a_modality_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DataError, match="modality column 'way' is not known"):
+        find_roles(obs(perturbation=["ctrl", "A"]), modality="way")

@@ -122,3 +122,9 @@ def test_constant_genes_score_nothing_and_the_score_matches_its_definition() -> 
 def test_one_cell_and_one_gene_do_not_fail() -> None:
     assert list(standardised_variance(sparse.csr_matrix(np.ones((1, 3))))) == [0, 0, 0]
     assert np.isfinite(standardised_variance(sparse.csr_matrix(np.array([[1], [2], [3]])))).all()
+
+
+def test_a_gene_perturbed_in_several_ways_is_kept() -> None:
+    counts = overdispersed(40, 30)
+    labels = ["control"] * 20 + ["g3@CRISPRa"] * 10 + ["g7@CRISPRi"] * 10
+    assert {"g3", "g7"} <= set(select_genes(made(counts, labels), np.arange(40), 5))

@@ -96,3 +96,44 @@ def test_a_vocabulary_survives_json(vocabulary) -> None:
     dosed = Vocabulary(vocabulary.members, 3, vocabulary.in_combination_only, {}, dose=True)
     for own in (vocabulary, dosed):
         assert Vocabulary.from_json(json.loads(json.dumps(own.to_json()))) == own
+
+
+@pytest.fixture
+def two_ways() -> Vocabulary:
+    """KLF1 mostly repressed, SPI1 activated only, GATA1 never perturbed; activation is commoner."""
+    members = ("KLF1@a", "KLF1@i", "SPI1@a", "GATA1@a", "GATA1@i", "SPI1@i")
+    return Vocabulary(members, 3, modalities=("a", "i"), usual={"KLF1": "i"})
+
+
+@pytest.mark.parametrize(
+    ("label", "modality", "expected"),
+    [
+        ("KLF1", None, "KLF1@i"),
+        ("KLF1", "a", "KLF1@a"),
+        ("KLF1@a", None, "KLF1@a"),
+        ("SPI1", None, "SPI1@a"),
+        ("SPI1", "i", "SPI1@i"),
+        ("GATA1", None, "GATA1@a"),
+        ("KLF1+SPI1", None, "KLF1@i+SPI1@a"),
+        ("KLF1+SPI1@i", None, "KLF1@i+SPI1@i"),
+        ("QQQ", None, "QQQ"),
+        (CONTROL, "i", CONTROL),
+    ],
+)
+def test_a_gene_is_named_with_how_it_is_perturbed(two_ways, label, modality, expected) -> None:
+    assert two_ways.resolve(label, modality) == expected
+
+
+def test_ways_to_perturb_go_with_the_document_and_have_an_index(two_ways, vocabulary) -> None:
+    assert Vocabulary.from_json(json.loads(json.dumps(two_ways.to_json()))) == two_ways
+    assert two_ways.modality_index().tolist() == [0, 1, 0, 0, 1, 1]
+    assert vocabulary.modality_index() is None
+    assert set(two_ways.spellings()) == {*two_ways.members, "KLF1", "SPI1", "GATA1"}
+    assert vocabulary.spellings() == vocabulary.members
+
+
+def test_with_one_way_for_all_genes_are_called_by_their_names() -> None:
+    one = Vocabulary(("KLF1", "SPI1"), 2, modalities=("KO",))
+    assert one.modality_index() is None
+    for label, modality in (("KLF1", None), ("KLF1", "KO"), ("KLF1@KO", None)):
+        assert one.resolve(label, modality) == "KLF1"

@@ -19,3 +19,9 @@ def test_exactly_a_tenth_of_a_count_passes_and_targets_do_not() -> None:
 
 def test_without_control_cells_no_gene_passes() -> None:
     assert not expressed_untargeted(csr_matrix((0, 4), dtype=np.float32), GENES, ()).any()
+
+
+def test_a_target_that_says_how_it_was_perturbed_is_a_target() -> None:
+    counts = csr_matrix(np.ones((10, 4), dtype=np.float32))
+    found = expressed_untargeted(counts, GENES, {"target@CRISPRi", "high@x+y"})
+    assert found.tolist() == [True, True, False, False]

@@ -122,3 +122,17 @@ def test_each_covariate_and_the_dose_give_one_token(contextual) -> None:
     assert not torch.allclose(tokens[0, 0], tokens[1, 0])
     assert torch.equal(tokens[0, 1], tokens[1, 1])
     assert not torch.allclose(tokens[0, 2], tokens[2, 2])
+
+
+def test_how_a_member_is_perturbed_is_part_of_its_token() -> None:
+    torch.manual_seed(0)
+    features = torch.ones((4, 2))
+    spec = ConditionSpec(features, 2, modality=torch.tensor([0, 1, 0, 1]))
+    embedding = ConditionEncoder(spec, 8)
+    tokens = embedding.member_tokens(torch.tensor([2, 3]))
+    assert not torch.allclose(tokens[0], tokens[1])  # alike in all else
+    with torch.no_grad():
+        embedding.ways.weight[1] = embedding.ways.weight[0]
+    same = embedding.member_tokens(torch.tensor([2, 3]))
+    assert torch.allclose(same[0], same[1])
+    assert ConditionEncoder(ConditionSpec(features, 2), 8).ways is None

@@ -153,3 +153,46 @@ def test_nothing_prepared_depends_on_test_cells_or_truth_controls(tiny, data, sp
         mine, other = getattr(ours, name), getattr(theirs, name)
         assert np.array_equal(mine.effect, other.effect)
         assert np.array_equal(mine.error, other.error)
+
+
+def test_members_carry_their_modality_and_features_are_looked_up_by_gene(tiny) -> None:
+    cells = tiny.make_cells(labels=("A", "B", "C"), perturbed=12)
+    way = np.repeat(["none", "CRISPRa", "CRISPRi", "CRISPRi"], [60, 12, 12, 12]).astype(object)
+    way[60:64] = "CRISPRi"
+    cells.obs["modality"] = way
+    data = read(cells, announce=False)
+    found = prepare(data, tiny.make_split(data, (), ()), tiny.make_config(), FEATURES)
+    known = found.vocabulary
+    measured = ("A@CRISPRa", "A@CRISPRi", "B@CRISPRi", "C@CRISPRi")
+    assert known.members[: known.measured] == measured
+    assert set(known.members[known.measured :]) == {
+        *("B@CRISPRa", "C@CRISPRa", "NEW@CRISPRa", "NEW@CRISPRi")
+    }
+    assert known.modalities == ("CRISPRi", "CRISPRa")
+    assert known.usual == {"A": "CRISPRa"}
+    features = found.spec.features
+    assert torch.equal(features[0], features[1])
+    assert torch.equal(found.spec.modality[:4], torch.tensor([1, 0, 0, 0]))
+    assert found.observed.labels == measured
+
+
+def test_coexpression_places_the_modelled_genes_by_training_controls_alone(
+    tiny, data, split
+) -> None:
+    config = tiny.make_config(perturbation={"features": ("coexpression",), "components": 4})
+    found = prepare(data, split, config)
+    assert found.spec.features.shape == (24, 4)
+    assert found.vocabulary.knows("gene3")
+    changed = tiny.make_cells()
+    counts = changed.X.toarray()
+    others = ~np.isin(data.cells, list(found.controls.names))
+    counts[others] = counts[others][:, ::-1]
+    changed.X = counts
+    other = prepare(read(changed, announce=False), split, config)
+    assert torch.equal(other.spec.features, found.spec.features)
+    assert not np.array_equal(other.observed.effect, found.observed.effect)
+
+
+def test_a_table_of_other_genes_is_refused(tiny, data, split) -> None:
+    with pytest.raises(DataError, match="covers none of the 6 perturbations"):
+        prepare(data, split, tiny.make_config(), GeneFeatures(("TP53",), np.ones((1, 2))))
