@@ -50,6 +50,31 @@ def test_intervals_widen_with_the_level_and_cover_doubles_not_seen(composer, scr
     assert 0.8 < inside[1] <= 1.0
 
 
+def test_intervals_of_interactions_cover_those_of_doubles_not_seen(composer, screen):
+    rows = screen.pairs.rows[45:]
+    labels = [screen.labels[row] for row in rows]
+    measured, inside = screen.effects[rows] - screen.sums(labels), []
+    for level in (0.5, 0.9):
+        found = composer.predict(labels, level=level)
+        low, high = found.interaction_low, found.interaction_high
+        inside.append(((low <= measured) & (measured <= high)).mean())
+        np.testing.assert_allclose((low + high) / 2, found.interaction)
+    assert 0.35 < inside[0] < 0.75
+    assert 0.8 < inside[1] <= 1.0
+
+
+def test_a_single_has_no_interaction_and_a_guessed_member_makes_it_doubtful(composer):
+    found = composer.predict(["G00", "NEW", "G00+NEW", "G00+G03"])
+    width = found.interaction_high - found.interaction_low
+    np.testing.assert_array_equal(width[:2], 0.0)
+    assert width[2].mean() > width[3].mean() > 0
+
+
+def test_without_doubles_an_interaction_has_no_interval(alone):
+    found = fit(alone.effects, alone.effects[:0], alone.names, []).predict(["G00+G01"])
+    assert np.isnan(found.interaction_low).all()
+
+
 def test_a_gene_with_features_is_predicted_with_wider_intervals(composer):
     found = composer.predict(["G00+NEW", "G00+G03", "NEW"])
     width = (found.high - found.low).mean(axis=1)

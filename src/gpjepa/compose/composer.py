@@ -21,7 +21,9 @@ class Composition:
 
     `interaction` is the departure of `effects` from the sum of the members' denoised effects, 0
     for a single. `low` and `high` bound the effect as it would be measured; NaN for a single
-    that was measured itself and where there was nothing to judge errors by.
+    that was measured itself and where there was nothing to judge errors by. `interaction_low` and
+    `interaction_high` bound the departure from the sum of the singles, all three as they would be
+    measured; 0 for a single, NaN where there was nothing to judge errors by.
     """
 
     labels: tuple[str, ...]
@@ -29,6 +31,8 @@ class Composition:
     low: np.ndarray
     high: np.ndarray
     interaction: np.ndarray
+    interaction_low: np.ndarray
+    interaction_high: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +67,18 @@ class Composer:
         single = np.array([len(members_of(label)) == 1 for label in canonical], dtype=bool)
         sums = self.stack.alone(alone, canonical)
         effects[single] = sums[single]
+        interaction = effects - sums
         half = self._half_width(alone, canonical, single, level)
-        return Composition(canonical, effects, effects - half, effects + half, effects - sums)
+        departing = self._half_width(alone, canonical, single, level, departure=True)
+        return Composition(
+            canonical,
+            effects,
+            effects - half,
+            effects + half,
+            interaction,
+            interaction - departing,
+            interaction + departing,
+        )
 
     def members(self, labels: Sequence[str]) -> Alone:
         """Return the genes alone, with the unmeasured members of the canonical labels added.
@@ -87,9 +101,17 @@ class Composer:
         return self.alone.with_genes(new, self.relations.predict(rows), rows)
 
     def _half_width(
-        self, alone: Alone, labels: Sequence[str], single: np.ndarray, level: float
+        self,
+        alone: Alone,
+        labels: Sequence[str],
+        single: np.ndarray,
+        level: float,
+        departure: bool = False,
     ) -> np.ndarray:
-        """Return half the width [labels, G] of intervals for effects as they are measured."""
+        """Return half the width [labels, G] of intervals for effects as they are measured.
+
+        With `departure` for the departure from the sum of the singles; a single has none.
+        """
         half = np.zeros((len(labels), self.alone.effects.shape[1]))
         guessed = [
             [alone.row[name] for name in members_of(label) if not alone.measured[alone.row[name]]]
@@ -97,9 +119,11 @@ class Composer:
         ]
         several = [label for label, one in zip(labels, single, strict=True) if not one]
         if several:
-            half[~single] = self._pair_width(alone, several, level)
+            half[~single] = self._pair_width(alone, several, level, departure)
         unit = self._single_width(level)
         for index, rows in enumerate(guessed):
+            if single[index] and departure:
+                continue
             if single[index] and not rows:
                 half[index] = np.nan
             elif rows:
@@ -107,11 +131,20 @@ class Composer:
                 half[index] = np.sqrt(half[index] ** 2 + (doubt**2).sum() * unit**2)
         return half
 
-    def _pair_width(self, alone: Alone, labels: Sequence[str], level: float) -> np.ndarray:
-        held_out = self.stack.held_out
-        if held_out is None:
+    def _pair_width(
+        self, alone: Alone, labels: Sequence[str], level: float, departure: bool
+    ) -> np.ndarray:
+        """Return half-widths from the errors of doubles left out, relative to their doubt.
+
+        The error of a departure holds the noise of the singles too: prediction minus denoised
+        sum, against the measured double minus the measured singles.
+        """
+        held_out, errors = self.stack.held_out, self.stack.errors
+        if held_out is None or errors is None:
             return np.full((len(labels), self.alone.effects.shape[1]), np.nan)
-        errors = np.tensordot(self.stack.weights, held_out.predicted, axes=1) - held_out.truth
+        if departure:
+            own = self.stack.alone(self.alone, held_out.labels)
+            errors = errors + self.alone.sums(held_out.labels) - own
         unit = _width(errors / self.stack.mixed(held_out.doubt)[:, None], level)
         return self.stack.doubt(alone, labels)[:, None] * unit
 
