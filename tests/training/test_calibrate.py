@@ -32,9 +32,12 @@ class Judge:
         return self.predicted * np.where(self.measured, 1.0, scale)[:, None]
 
 
-def fake_model() -> SimpleNamespace:
+def fake_model(supported: bool | None = None) -> SimpleNamespace:
+    """Return a model; `supported` says what left-out singles say of relations, None has none."""
     scales = {"novel_scale": torch.tensor(1.0), "feature_trust": torch.tensor(1.0)}
-    return SimpleNamespace(condition=SimpleNamespace(**scales))
+    composition = None if supported is None else SimpleNamespace(supported=torch.tensor(supported))
+    predictor = SimpleNamespace(composition=composition)
+    return SimpleNamespace(condition=SimpleNamespace(**scales), predictor=predictor)
 
 
 def draw(rows: int, seed: int = 0) -> np.ndarray:
@@ -122,3 +125,22 @@ def test_two_combinations_are_too_few_to_believe_interactions() -> None:
     truth = (sums() + draw(3, 4))[:2]
     judge = Judge(["A+B", "A+C"], truth, truth, [True] * 2)
     assert not calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED).supports_interactions
+
+
+@pytest.mark.parametrize(
+    ("supported", "rows", "error", "believed"),
+    [(True, 2, 9.0, True), (False, 2, 0.1, False), (True, 8, 0.1, True), (True, 8, 9.0, False)],
+)
+def test_relations_are_believed_where_left_out_singles_and_validation_agree(
+    supported: bool, rows: int, error: float, believed: bool
+) -> None:
+    class Placed(Judge):
+        def predict(self, model) -> np.ndarray:
+            return self.predicted
+
+    names = [f"N{index}" for index in range(rows)]
+    truth = draw(rows)
+    judge = Placed(names, truth, truth + error * draw(rows, 1), [False] * rows)
+    vocabulary = Vocabulary((*SINGLES, *names), 4)
+    found = calibrate(fake_model(supported), judge, TRAINING, vocabulary, GATED)
+    assert found.supports_novel is believed

@@ -9,15 +9,18 @@ import numpy as np
 
 from gpjepa.api.controls import bound
 from gpjepa.api.record import TrainingRecord
+from gpjepa.compose.latent import fit_members
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.threads import steady_threads
 from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.gene_features import COLLECTIONS
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.training.calibrate import calibrate
 from gpjepa.training.pipeline import (
@@ -43,11 +46,11 @@ class Trainee:
         data: PerturbSeq,
         split: Split,
         config: Config,
-        features: GeneFeatures | None,
+        features: Sequence[GeneFeatures] | None,
         seed: int,
         device: str,
     ) -> None:
-        self.config, self.seed, self.split = config, seed, split
+        self.config, self.seed, self.split, self.given = config, seed, split, features
         with steady_threads(data.n_genes):
             self.prepared: Prepared = prepare(data, split, config, features)
         self.session = Session(fabric=open_fabric(device), seed=seed)
@@ -111,18 +114,46 @@ class Trainee:
 
     def _fit(self, used: Session) -> tuple[TrainingRecord, Bundle]:
         config = self.config
-        stage, progress = run_stage_bc(self.prepared, self.encoder, self.teacher, config, used)
         prepared, after = self.prepared, []
+        gated = gated_genes(prepared)
+        stage, progress = run_stage_bc(
+            prepared, self.encoder, self.teacher, config, used, self._composition(gated, used.seed)
+        )
         if not config.loss.nb:
             after.append(run_decode(stage.model, prepared, config, used))
         model = stage.model.eval().requires_grad_(False)
-        gated = gated_genes(prepared)
         calibration = calibrate(
             model, stage.validation, prepared.observed, prepared.vocabulary, gated
         )
         teacher = stage.embedder().eval()
         bundle = Bundle(config, self.panel, prepared.vocabulary, model, teacher, calibration)
         return TrainingRecord.of(progress, *after), bundle
+
+
+    def _composition(self, gated: np.ndarray, seed: int) -> EffectComposition | None:
+        """Fit how effects combine and relate on the measured effects of the gated genes."""
+        if self.config.predictor.form != "composed":
+            return None
+        prepared, genes = self.prepared, np.flatnonzero(gated)
+        features = self._features()
+        return fit_members(
+            prepared.observed.labels,
+            prepared.observed.effect[:, genes],
+            genes,
+            prepared.vocabulary,
+            features,
+            self.config.encoder.latent,
+            seed,
+        )
+
+    def _features(self) -> GeneFeatures | None:
+        """Return the features that the perturbation embedding has; None for all gene sets."""
+        if self.given is None and self.config.perturbation.features == COLLECTIONS:
+            return None
+        values = self.prepared.spec.features.numpy()
+        told = np.flatnonzero(np.abs(values).sum(axis=1)) if values.size else []
+        names = tuple(self.prepared.vocabulary.members[row] for row in told)
+        return GeneFeatures(names, values[told] if names else np.zeros((0, 1)))
 
 
 def gated_genes(prepared: Prepared) -> np.ndarray:

@@ -19,6 +19,7 @@ from gpjepa.core.files import read_json, write_atomic, write_json
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.calibration import Calibration
 from gpjepa.inference.tensors import read_tensors
+from gpjepa.model.effect_composition import blank
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
 from gpjepa.model.perturbation import ConditionSpec
@@ -101,9 +102,13 @@ def load_bundle(path: Path) -> Bundle:
     _require_same(path, "vocabulary.json", metadata.get("members"), vocabulary.members)
     features = tensors.get("model.condition.features", torch.zeros(0, 0))
     levels = tuple(len(values) for values in vocabulary.covariates.values())
-    spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose)
+    index = vocabulary.modality_index()
+    ways = None if index is None else torch.from_numpy(index)
+    spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose, ways)
     moments = _blank_moments(panel)
-    model = WorldModel(moments, spec, config)
+    prefix = "model.predictor.composition."
+    composed = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+    model = WorldModel(moments, spec, config, blank(composed, config.encoder.latent))
     teacher = build_encoder(moments, config)
     _fill(model, tensors, "model.", path)
     _fill(teacher, tensors, "teacher.", path)

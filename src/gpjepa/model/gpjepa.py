@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.model.decoders import CountDecoder
+from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.genes import GeneScaling
 from gpjepa.model.mean_state import MeanState
@@ -53,13 +54,19 @@ def build_head(config: Config) -> RecognitionHead | PredictiveHead | Determinist
 class WorldModel(nn.Module):
     """Control cell and perturbation in, distribution over perturbed counts out."""
 
-    def __init__(self, moments: GeneMoments, spec: ConditionSpec, config: Config) -> None:
+    def __init__(
+        self,
+        moments: GeneMoments,
+        spec: ConditionSpec,
+        config: Config,
+        composition: EffectComposition | None = None,
+    ) -> None:
         super().__init__()
         latent, part = config.encoder.latent, config.predictor
         self.encoder = build_encoder(moments, config)
         self.condition = ConditionEncoder(spec, part.width)
         self.predictor = Predictor(
-            latent, part.width, part.cell_tokens, part.layers, part.heads, part.form
+            latent, part.width, part.cell_tokens, part.layers, part.heads, part.form, composition
         )
         self.start = MeanState(latent) if part.state == "mean" else None
         self.head = build_head(config)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.perturbation import Condition, ConditionEncoder
 
 LOG_VARIANCE_LIMIT = 6.0
@@ -113,6 +114,8 @@ class Predictor(nn.Module):
 
     The order of a set cannot matter: members carry no position. With `form="free"` the mean is
     z_b + the first-order output of one run on the whole set; with `form="additive"` Δ₂ is 0.
+    With a `composition` (`form="composed"`) what members do together beyond their sum comes from
+    it, and so do the shifts of members without training cells.
     """
 
     def __init__(
@@ -122,10 +125,12 @@ class Predictor(nn.Module):
         cell_tokens: int,
         layers: int,
         heads: int,
-        form: Literal["decomposed", "additive", "free"] = "decomposed",
+        form: Literal["composed", "decomposed", "additive", "free"] = "decomposed",
+        composition: EffectComposition | None = None,
     ) -> None:
         super().__init__()
         self.form = form
+        self.composition = composition
         self.transformer = ConditionalTransformer(latent, width, cell_tokens, layers, heads)
 
     def forward(
@@ -142,7 +147,9 @@ class Predictor(nn.Module):
         tokens = flat.view(rows, width, -1)
         context = encoder.context_tokens(condition)
         trust = encoder.trust(members)
-        belief = torch.where(members >= 0, trust, 1.0).prod(dim=1, keepdim=True)
+        placed = self._placed(members)
+        belief = torch.where((members >= 0) & ~placed, trust, 1.0).prod(dim=1, keepdim=True)
+        trust = torch.where(placed, 0.0, trust)
         runs = _Runs.plan(members >= 0, self.form)
         first, second, spread = self.transformer(
             state[runs.cell],
@@ -153,12 +160,24 @@ class Predictor(nn.Module):
         zero = torch.zeros_like(state)
         first_order = zero.index_add(0, runs.cell, first * weight * runs.is_first)
         second_order = zero.index_add(0, runs.cell, second * weight * runs.is_pair)
+        if self.composition is not None:
+            shifts = self.composition(members)
+            composed = shifts.composed.unsqueeze(1)
+            # What members do together is what their sum lacks: the whole owes nothing to its parts.
+            first_order = torch.where(composed, first_order.detach(), first_order) + shifts.novel
+            second_order = torch.where(composed, shifts.together, second_order)
         # A doubted set departs less from the control cell, in its spread as in its shift.
         log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole)
         log_variance = log_variance + 2.0 * torch.log(belief.clamp_min(LEAST_BELIEF))
         return Prediction(
             state + first_order + second_order, log_variance, first_order, second_order
         )
+
+    def _placed(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
+        """Tell which members are shifted by the composition instead of the transformer."""
+        if self.composition is None:
+            return torch.zeros_like(members, dtype=torch.bool)
+        return self.composition.places(members)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ def calibrate(
     observed = validation.observed
     novel = ~validation.measured
     supports_novel = _choose_trust(model, validation, novel, gated)
+    supports_novel = supports_novel or _relations_hold(model, validation, novel, gated)
     if not len(observed.labels):
         widths = half_widths(training.effect[:, gated])
         return Calibration(widths, 0, False, supports_novel)
@@ -74,6 +75,25 @@ def _choose_trust(
     condition.feature_trust.fill_(choice[0])
     condition.novel_scale.fill_(choice[1])
     return best < (1.0 - LEAST_GAIN) * nothing
+
+
+def _relations_hold(
+    model: WorldModel, validation: EffectValidation, novel: np.ndarray, gated: np.ndarray
+) -> bool:
+    """Say whether effects placed by relations between genes are to be believed.
+
+    They are where relations predicted training singles left out, and, with enough validation
+    perturbations to ask, where these come closer than no change.
+    """
+    composition = model.predictor.composition
+    if composition is None or not bool(composition.supported):
+        return False
+    if novel.sum() < FEWEST_NOVEL:
+        return True
+    truth = validation.observed.effect[novel][:, gated]
+    error = validation.predict(model)[novel][:, gated] - truth
+    closer = np.linalg.norm(error, axis=1).sum() < np.linalg.norm(truth, axis=1).sum()
+    return bool(closer)
 
 
 def _beats_sum(

@@ -15,22 +15,19 @@ from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import derive_seed
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
 from gpjepa.training.ablations.decode import StageDecode
 from gpjepa.training.ablations.reconstruction import StageReconstruction
+from gpjepa.training.alignment import Alignment
 from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
-from gpjepa.training.measured_effects import ERROR_FLOOR
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
-from gpjepa.training.shrinkage import empirical_bayes
 from gpjepa.training.stage_a import StageA
-from gpjepa.training.stage_bc import (
-    EffectTargets,
-    StageBC,
-    pairing_of,
-)
+from gpjepa.training.stage_bc import StageBC, pairing_of
+from gpjepa.training.targets import effect_targets
 from gpjepa.training.trainer import Outlook, Plan, Stage, train_stage
 from gpjepa.training.validation import make_validation
 
@@ -77,11 +74,16 @@ def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncod
         return build_encoder(moments, config)
 
 
-def seeded_world_model(prepared: Prepared, config: Config, seed: int) -> WorldModel:
+def seeded_world_model(
+    prepared: Prepared,
+    config: Config,
+    seed: int,
+    composition: EffectComposition | None = None,
+) -> WorldModel:
     """Build a world model whose initial parameters depend on the seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "model"))
-        return WorldModel(prepared.moments, prepared.spec, config)
+        return WorldModel(prepared.moments, prepared.spec, config, composition)
 
 
 def joined(tables: list[CellTable]) -> CellTable:
@@ -125,9 +127,13 @@ def run_stage_bc(
     teacher: CellEncoder | None,
     config: Config,
     session: Session,
+    composition: EffectComposition | None = None,
 ) -> tuple[StageBC, Progress]:
-    """Fit predictor, head and decoder on an encoder from Stage A (or from scratch: None)."""
-    model = seeded_world_model(prepared, config, session.seed)
+    """Fit predictor, head and decoder on an encoder from Stage A (or from scratch: None).
+
+    `composition` is fitted on the same measured effects; None leaves sets to the transformer.
+    """
+    model = seeded_world_model(prepared, config, session.seed, composition)
     if encoder is not None:
         model.encoder.load_state_dict(encoder.state_dict())
     seed, moments = session.seed, prepared.moments
@@ -137,15 +143,10 @@ def run_stage_bc(
     validation = make_validation(
         prepared.controls, prepared.validation, prepared.vocabulary, moments.target, seed
     )
-    measured = prepared.observed
-    posterior = empirical_bayes(measured.effect, measured.error**2, measured.control_error**2)
-    observed = EffectTargets(
-        torch.from_numpy(posterior.mean).float(),
-        torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float(),
-        moments.target,
-    )
+    observed = effect_targets(prepared, composition)
     pairing = pairing_of(config.predictor.pairing)
-    stage = StageBC(model, teacher, observed, pairs, pairing, config, validation)
+    align = Alignment(prepared.controls, moments.target)
+    stage = StageBC(model, teacher, observed, pairs, pairing, config, validation, align)
     per_epoch = max(1, -(-len(prepared.training.table) // config.fit.batch_size))
     plan = replace(_fit_plan(config, per_epoch, session), patience=config.fit.patience)
     return stage, _trained(stage, plan, session)

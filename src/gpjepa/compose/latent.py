@@ -1,0 +1,90 @@
+"""The composition of the cell model: fitted on measured effects, run inside the predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from gpjepa.compose.composer import Composer
+from gpjepa.compose.fit import fit_table
+from gpjepa.data.feature_table import GeneFeatures
+from gpjepa.data.labels import members_of
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.evaluation.effect_table import EffectTable
+from gpjepa.model.effect_composition import EffectComposition, Known
+
+FEWEST_SINGLES = 4  # below it neither relations nor interactions can be learned
+ROWS = 2048  # genes whose effects are predicted at once
+LEAST_GAIN = 0.02  # of the left-out error of singles, for relations between genes to be believed
+
+
+def fit_members(
+    labels: Sequence[str],
+    effects: np.ndarray,
+    genes: np.ndarray,
+    vocabulary: Vocabulary,
+    features: GeneFeatures | None,
+    latent: int,
+    seed: int,
+) -> EffectComposition | None:
+    """Fit how effects combine and relate on measured `effects` [labels, H] of the genes at `genes`.
+
+    `features` are the user's; None takes the embedded gene sets, an empty table knows nothing.
+    Returns None where there is nothing to learn: fewer than `FEWEST_SINGLES` single perturbations.
+    """
+    singles = [label for label in labels if len(members_of(label)) == 1]
+    if len(singles) < FEWEST_SINGLES:
+        return None
+    composer = fit_table(EffectTable(tuple(labels), effects), None, features, seed)
+    learned = composer.stack.held_out is not None
+    basis = composer.stack.basis
+    names = _placed(composer, vocabulary)
+    known = _known(composer, names, vocabulary, basis, genes)
+    stacked = composer.stack.module() if learned else None
+    return EffectComposition(known, stacked, latent, _supported(composer))
+
+
+def _placed(composer: Composer, vocabulary: Vocabulary) -> list[str]:
+    """Return the names without training cells whose effects relations can place."""
+    novel = vocabulary.members[vocabulary.measured :]
+    return [name for name in composer.priors.known(novel) if name not in composer.alone.row]
+
+
+def _known(
+    composer: Composer,
+    names: list[str],
+    vocabulary: Vocabulary,
+    basis: np.ndarray,
+    genes: np.ndarray,
+) -> Known:
+    """Lay out what is known of every name of the vocabulary."""
+    alone = composer.alone
+    effects, priors = [alone.effects @ basis.T], [alone.priors]
+    for start in range(0, len(names), ROWS):
+        part = composer.members(names[start : start + ROWS])
+        effects.append(part.effects[len(alone.names) :] @ basis.T)
+        priors.append(part.priors[len(alone.names) :])
+    position = {name: row for row, name in enumerate((*alone.names, *names))}
+    row = [position.get(name, -1) for name in vocabulary.members]
+    measured = np.zeros(len(position), dtype=bool)
+    measured[: len(alone.names)] = True
+    return Known(
+        torch.tensor(row, dtype=torch.int64),
+        torch.from_numpy(np.concatenate(effects)).float(),
+        torch.from_numpy(np.concatenate(priors)).float(),
+        torch.from_numpy(measured),
+        torch.from_numpy(basis).float(),
+        torch.from_numpy(genes),
+    )
+
+
+def _supported(composer: Composer) -> bool:
+    """Say whether relations predict singles left out better than no change and their mean."""
+    effects = composer.alone.effects[composer.alone.measured]
+    count = len(effects)
+    others = (effects.sum(axis=0) - effects) / max(count - 1, 1)
+    own = np.linalg.norm(composer.relations.errors, axis=1).mean()
+    floor = min(np.linalg.norm(base, axis=1).mean() for base in (effects, effects - others))
+    return bool(own < (1.0 - LEAST_GAIN) * floor)

@@ -1,0 +1,151 @@
+"""Composition inside the predictor: effects of members in expression, mapped to the latent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
+from gpjepa.model.stacked import StackedComposition
+
+
+class Shifts(NamedTuple):
+    """Latent shifts [B, D] of sets: of unmeasured members by themselves, and of members together.
+
+    `together` is 0 where `composed` [B] is False: for single members and for sets with a member
+    whose own effect is not known.
+    """
+
+    novel: Float[Tensor, "B D"]
+    together: Float[Tensor, "B D"]
+    composed: Bool[Tensor, " B"]
+
+
+class Known(NamedTuple):
+    """What is known of V names: M of them have an effect, measured alone or predicted.
+
+    `row` [V] finds a name among the M, −1 where nothing is known. `effects` [M, C] are along the
+    directions `basis` [C, H] of the genes at `genes` [H]; `priors` [M, F].
+    """
+
+    row: Int[Tensor, " V"]
+    effects: Float[Tensor, "M C"]
+    priors: Float[Tensor, "M F"]
+    measured: Bool[Tensor, " M"]
+    basis: Float[Tensor, "C H"]
+    genes: Int[Tensor, " H"]
+
+
+class EffectComposition(nn.Module):
+    """Composes members' effects by the module that effect tables run, and returns latent shifts.
+
+    A shift is what the predictor's own sum of first-order shifts still lacks: the composed
+    effect minus the decoded effects of the members (`own` [M, C]), through `readout` [C, D], the
+    ridge inverse of the decoder's Jacobian. Both are set by `align`; until then shifts are 0.
+    Without `stacked` only unmeasured members are shifted.
+    """
+
+    row: Tensor
+    effects: Tensor
+    priors: Tensor
+    measured: Tensor
+    basis: Tensor
+    genes: Tensor
+    own: Tensor
+    readout: Tensor
+    supported: Tensor
+
+    def __init__(
+        self, known: Known, stacked: StackedComposition | None, latent: int, supported: bool
+    ) -> None:
+        super().__init__()
+        for name, value in zip(Known._fields, known, strict=True):
+            self.register_buffer(name, value)
+        directions = known.effects.shape[1]
+        self.register_buffer("own", known.effects.clone())
+        self.register_buffer("readout", torch.zeros(directions, latent))
+        self.register_buffer("supported", torch.tensor(supported))
+        self.stacked = stacked
+        self.requires_grad_(False)
+
+    def places(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
+        """Tell which members have no training cells of their own but an effect from relations."""
+        row = self._rows(members)
+        return (row >= 0) & ~self.measured[row.clamp_min(0)]
+
+    def composes(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, " B"]:
+        """Tell which sets are composed: two members or more, each of known effect."""
+        present, known = members >= 0, self._rows(members) >= 0
+        several = (present.sum(dim=1) > 1) & (known | ~present).all(dim=1)
+        return several & (self.stacked is not None)
+
+    def forward(self, members: Int[Tensor, "B K"]) -> Shifts:
+        """Return the shifts of sets of names, −1 where there is no member."""
+        sets, inverse = torch.unique(members, dim=0, return_inverse=True)
+        row = self._rows(sets)
+        known = row >= 0
+        shown = row.clamp_min(0)
+        effects = self.effects[shown] * known[..., None]
+        novel = effects * (known & ~self.measured[shown])[..., None]
+        lone = novel.sum(dim=1) @ self.readout
+        together, several = torch.zeros_like(lone), self.composes(sets)
+        if bool(several.any()):
+            measured = (self.own[shown] * (known & self.measured[shown])[..., None]).sum(dim=1)
+            at = several.nonzero().squeeze(1)
+            target = self.composed(row[at])
+            lacking = target - (measured + novel.sum(dim=1))[at]
+            together = together.index_copy(0, at, lacking @ self.readout)
+        return Shifts(lone[inverse], together[inverse], several[inverse])
+
+    def composed(self, row: Int[Tensor, "B K"]) -> Float[Tensor, "B C"]:
+        """Return the composed effects of sets of rows; needs `stacked`."""
+        assert self.stacked is not None
+        shown, there = row.clamp_min(0), (row >= 0)[..., None]
+        effects, priors = self.effects[shown] * there, self.priors[shown] * there
+        found = self.stacked(Members(effects.double(), priors.double(), row))
+        return (found.first_order + found.second_order).to(self.effects.dtype)
+
+    def align(
+        self, jacobian: Float[Tensor, "H D"], own: Float[Tensor, "S H"], ridge: float
+    ) -> None:
+        """Set the readout from d effect / d shift, and the decoded effects of measured members.
+
+        `ridge` is relative to the mean square of the Jacobian's columns.
+        """
+        gram = jacobian.T @ jacobian
+        scale = ridge * torch.diagonal(gram).mean().clamp_min(1e-12)
+        eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+        inverse = torch.linalg.solve(gram + scale * eye, jacobian.T)
+        self.readout = self.basis @ inverse.T
+        self.own = self.own.index_copy(0, self.measured.nonzero().squeeze(1), own @ self.basis.T)
+
+    def _rows(self, members: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
+        return torch.where(members >= 0, self.row[members.clamp_min(0)], -1)
+
+
+def blank(tensors: Mapping[str, Tensor], latent: int) -> EffectComposition | None:
+    """Return a composition with the shapes of a saved one, to be filled; None if there is none."""
+    if not tensors:
+        return None
+    known = Known(*(torch.empty_like(tensors[name]) for name in Known._fields))
+    indices = {key.split(".")[2] for key in tensors if key.startswith("stacked.parts.")}
+    stacked = None
+    if "stacked.weights" in tensors:
+        parts = [_blank_part() for _ in indices]
+        stacked = StackedComposition(parts, tensors["stacked.weights"].clone())
+    module = EffectComposition(known, stacked, latent, False)
+    for name, tensor in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        getattr(module.get_submodule(path), leaf).data = torch.empty_like(tensor)
+    return module
+
+
+def _blank_part() -> Composition:
+    effects, priors = (torch.zeros((0, 2, 1), dtype=torch.float64) for _ in range(2))
+    anchors = Members(effects, priors, torch.zeros((0, 2), dtype=torch.int64))
+    interaction = PairInteraction(PairKernel(1.0), anchors).double()
+    return Composition(torch.zeros(1, dtype=torch.float64), interaction)

@@ -1,0 +1,109 @@
+import pytest
+import torch
+
+from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
+from gpjepa.model.effect_composition import EffectComposition, Known, blank
+from gpjepa.model.stacked import StackedComposition
+
+LATENT, DIRECTIONS, GENES = 3, 4, 5
+NAMES = 6  # the first three measured alone, the fourth only in sets, two known by relations
+
+
+def rescaled(factor: float, anchors: int = 0) -> Composition:
+    effects = torch.ones(anchors, 2, DIRECTIONS, dtype=torch.float64)
+    ids = torch.arange(2 * anchors).view(anchors, 2)
+    priors = torch.zeros(anchors, 2, 2, dtype=torch.float64)
+    interaction = PairInteraction(PairKernel(1.0), Members(effects, priors, ids)).double()
+    return Composition(torch.full((DIRECTIONS,), factor, dtype=torch.float64), interaction)
+
+
+def known() -> Known:
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(GENES, DIRECTIONS, generator=generator))[0].T
+    return Known(
+        torch.tensor([0, 1, 2, -1, 3, 4]),
+        torch.randn(5, DIRECTIONS, generator=generator),
+        torch.zeros(5, 2),
+        torch.tensor([True, True, True, False, False]),
+        basis.contiguous(),
+        torch.arange(GENES),
+    )
+
+
+@pytest.fixture
+def composition() -> EffectComposition:
+    stacked = StackedComposition((rescaled(0.5),), torch.tensor([1.0, 0, 0], dtype=torch.float64))
+    module = EffectComposition(known(), stacked, LATENT, True)
+    generator = torch.Generator().manual_seed(1)
+    jacobian = torch.randn(GENES, LATENT, generator=generator)
+    module.align(jacobian, torch.randn(3, GENES, generator=generator), 1e-6)
+    return module
+
+
+def test_before_alignment_nothing_is_shifted():
+    module = EffectComposition(known(), None, LATENT, True)
+    found = module(torch.tensor([[0, 1], [4, -1]]))
+    assert not found.novel.any()
+    assert not found.together.any()
+
+
+def test_a_measured_member_alone_is_left_to_the_transformer(composition):
+    found = composition(torch.tensor([[0, -1], [-1, -1]]))
+    assert not found.novel.any()
+    assert not found.together.any()
+    assert not found.composed.any()
+
+
+def test_a_set_is_shifted_by_what_the_decoded_sum_of_its_members_lacks(composition):
+    found = composition(torch.tensor([[0, 2]]))
+    target = 0.5 * composition.effects[[0, 2]].sum(dim=0)
+    lacking = target - composition.own[[0, 2]].sum(dim=0)
+    torch.testing.assert_close(found.together[0], lacking @ composition.readout)
+    assert found.composed.tolist() == [True]
+
+
+def test_the_readout_undoes_the_decoder_where_it_can():
+    module = EffectComposition(known(), None, LATENT, True)
+    jacobian = module.basis.T[:, :LATENT] @ torch.diag(torch.tensor([1.0, 2.0, 3.0]))
+    module.align(jacobian, torch.zeros(3, GENES), 1e-9)
+    wanted = torch.tensor([[0.3, -0.2, 0.5, 0.0]])
+    torch.testing.assert_close((wanted @ module.readout) @ jacobian.T, wanted @ module.basis)
+
+
+def test_the_order_of_a_set_and_its_padding_cannot_matter(composition):
+    sets = torch.tensor([[0, 2, -1], [2, -1, 0], [2, 0, -1]])
+    found = composition(sets).together
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[0], found[2])
+
+
+def test_a_set_of_three_is_composed(composition):
+    found = composition(torch.tensor([[0, 1, 2]]))
+    target = 0.5 * composition.effects[:3].sum(dim=0)
+    lacking = target - composition.own[:3].sum(dim=0)
+    torch.testing.assert_close(found.together[0], lacking @ composition.readout)
+
+
+def test_a_member_known_by_relations_is_shifted_by_its_predicted_effect(composition):
+    found = composition(torch.tensor([[4, -1]]))
+    torch.testing.assert_close(found.novel[0], composition.effects[3] @ composition.readout)
+    assert composition.places(torch.tensor([[0, 3, 4, -1]])).tolist() == [
+        [False, False, True, False]
+    ]
+
+
+def test_a_set_with_a_member_of_unknown_effect_is_left_to_the_transformer(composition):
+    found = composition(torch.tensor([[0, 3], [0, 1]]))
+    assert found.composed.tolist() == [False, True]
+    assert not found.together[0].any()
+
+
+def test_a_blank_takes_the_shapes_of_a_saved_one_whatever_its_size():
+    weights = torch.tensor([0.5, 0.25, 0.25, 0.0], dtype=torch.float64)
+    stacked = StackedComposition((rescaled(0.5), rescaled(0.7, anchors=3)), weights)
+    saved = EffectComposition(known(), stacked, LATENT, True)
+    made = blank(saved.state_dict(), LATENT)
+    made.load_state_dict(saved.state_dict(), strict=True)
+    sets = torch.tensor([[0, 2], [1, 4]])
+    torch.testing.assert_close(made(sets).together, saved(sets).together)
+    assert blank({}, LATENT) is None

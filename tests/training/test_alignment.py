@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+import torch
+
+from gpjepa.model.effect_composition import EffectComposition, Known
+from gpjepa.training.alignment import Alignment
+from gpjepa.training.pipeline import seeded_world_model
+
+
+@pytest.fixture(scope="module")
+def aligned(prepared, tiny):
+    """Return a model, aligned at the training controls, that knows every member alone."""
+    vocabulary, genes = prepared.vocabulary, np.arange(len(prepared.genes))
+    singles = [label for label in prepared.observed.labels if "+" not in label]
+    rows = [prepared.observed.labels.index(label) for label in singles]
+    position = {label: row for row, label in enumerate(singles)}
+    known = Known(
+        torch.tensor([position.get(name, -1) for name in vocabulary.members]),
+        torch.from_numpy(prepared.observed.effect[rows]).float(),
+        torch.zeros(len(rows), 1),
+        torch.ones(len(rows), dtype=torch.bool),
+        torch.eye(len(genes)),
+        torch.from_numpy(genes),
+    )
+    config = tiny.make_config(predictor={"form": "composed"})
+    composition = EffectComposition(known, None, config.encoder.latent, False)
+    model = seeded_world_model(prepared, config, 0, composition).eval()
+    Alignment(prepared.controls, prepared.moments.target)(model)
+    return model
+
+
+def effect_of(model, prepared, shift):
+    """Return the decoded effect of one shift of the latent on all control cells."""
+    counts, library = prepared.controls.table.dense(np.arange(len(prepared.controls.table)))
+    with torch.no_grad():
+        state = model.encoder(counts, library)
+        weight, target = library / library.sum(), prepared.moments.target
+        found = [
+            torch.log1p(target * (weight @ model.decoder.mean_shares(at)))
+            for at in (state + shift, state)
+        ]
+    return found[0] - found[1]
+
+
+def test_the_readout_returns_the_shift_that_decodes_to_an_effect(aligned, prepared):
+    torch.manual_seed(0)
+    shift = 0.02 * torch.randn(aligned.predictor.composition.readout.shape[1])
+    effect = effect_of(aligned, prepared, shift)
+    found = effect @ aligned.predictor.composition.readout
+    again = effect_of(aligned, prepared, found)
+    assert torch.linalg.norm(again - effect) < 0.1 * torch.linalg.norm(effect)
+
+
+def test_own_effects_are_those_the_predictor_decodes(aligned, prepared):
+    composition = aligned.predictor.composition
+    assert torch.isfinite(composition.own).all()
+    assert composition.own.abs().max() > 0
+    assert not torch.equal(composition.own, composition.effects)
+
+
+def test_many_members_share_the_cells_that_one_has(prepared):
+    start = Alignment(prepared.controls, 1.0)
+    assert len(start._few(10**6).table) < len(start._few(10).table)
+
+
+def test_alignment_is_the_same_each_time(aligned, prepared):
+    before = aligned.predictor.composition.own.clone()
+    Alignment(prepared.controls, prepared.moments.target)(aligned)
+    torch.testing.assert_close(aligned.predictor.composition.own, before)
+
+
+def test_a_model_without_composition_has_nothing_to_align(prepared, tiny):
+    model = seeded_world_model(prepared, tiny.make_config(), 0)
+    Alignment(prepared.controls, prepared.moments.target)(model)
+    assert model.predictor.composition is None
