@@ -202,9 +202,9 @@ class GPJEPA:
         `departure`). `departure` is `effect` minus `additive`, the sum of the members' predicted
         effects; it also holds what the decoder, which is not linear, makes of a sum of shifts.
 
-        Intervals are those of effects, √(1 + members) times as wide: they treat the errors of the
-        combination and of each member as independent and as large as on validation perturbations,
-        which is wide where members were measured. `class` is Norman's, by the rules of
+        Intervals are for the interaction itself: as wide as those of effects, times √(1 + members
+        that were not measured alone); validation residuals hold sampling error too, so that they
+        cover more than their level. `class` is Norman's, by the rules of
         `evaluation.interaction_naming` on genes with a mean of .1 counts in controls that nothing
         perturbs; it is empty for more than two members. Raises `VocabularyError` for a single
         perturbation and the control.
