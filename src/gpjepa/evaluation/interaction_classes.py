@@ -112,12 +112,8 @@ def score_classes(
         ADDITIVE: measured.sum(axis=1),
         NO_CHANGE: np.zeros((len(chosen), genes)),
     }
-    for model, values in predicted.items():
-        doubles[model] = _checked(model, values, (len(labels), genes))[use]
-    own = {
-        model: _checked(model, values, (len(labels), 2, genes))[use]
-        for model, values in (singles or {}).items()
-    }
+    doubles |= _chosen(predicted, use, (len(labels), genes))
+    own = _chosen(singles or {}, use, (len(labels), 2, genes))
     scores = {
         model: class_scores(interaction_measures(own.get(model, measured), values))
         for model, values in doubles.items()
@@ -130,13 +126,17 @@ def _measured(effects: EffectTable, label: str) -> bool:
     return two and label in effects.row and effects.single_rows(label) is not None
 
 
-def _checked(model: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if values.shape != shape:
-        raise DataError(
-            f"effects predicted by {model!r} have shape {values.shape}; expected {shape}, a row "
-            "per label and the genes of the measured effects; reorder or subset them"
-        )
-    return values
+def _chosen(
+    predicted: Mapping[str, np.ndarray], use: list[int], shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """Return the rows `use` of effects by model, all of which have `shape`."""
+    for model, values in predicted.items():
+        if values.shape != shape:
+            raise DataError(
+                f"effects predicted by {model!r} have shape {values.shape}; expected {shape}, a "
+                "row per label and the genes of the measured effects; reorder or subset them"
+            )
+    return {model: values[use] for model, values in predicted.items()}
 
 
 def _table(scores: Mapping[str, np.ndarray], classes: np.ndarray) -> pandas.DataFrame:
