@@ -86,7 +86,7 @@ def test_a_row_a_model_with_the_difference_and_its_interval_beside_the_mean() ->
     assert second["doubles: L2 ↓"] == "1.250 (+0.250 [−0.100, +1.000])"
     assert second["types: kNN ↑"] == "–"
     assert "from full" in paired.legend(document)
-    assert "5 seeds" in paired.legend(document)
+    assert "(5 at most)" in paired.legend(document)
 
 
 def test_models_keep_the_order_of_the_parts() -> None:

@@ -83,6 +83,9 @@ def test_a_benchmark_with_a_reference_has_paired_differences(scored, monkeypatch
     monkeypatch.setattr(run, "find_task", lambda name: task)
     (document,) = run.run_benchmarks(["made"], 2)["benchmarks"]
     assert document["models"] == ["gpjepa", "additive", "linear"]
+    parts = (replace(task.parts[0], name="made, linear"),)
+    assert run._is_part(replace(task, parts=parts), "linear")
+    assert not run._is_part(replace(task, parts=parts), "additive")
     paired = {record["model"]: record for record in document["paired"]}
     assert paired["gpjepa"]["difference"] == pytest.approx(0.75)
     assert paired["linear"]["seeds"] == 1

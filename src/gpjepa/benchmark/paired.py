@@ -131,6 +131,6 @@ def legend(document: Record) -> str:
     """Return what the brackets are, in a sentence."""
     return (
         f"In brackets: the difference from {document['reference']}, paired by seed and "
-        "perturbation, and its 95 % interval from resampling perturbations, each with all of its "
-        f"{document['seeds']} seeds, which are no samples of their own."
+        "perturbation, and its 95 % interval from resampling perturbations. A perturbation is "
+        f"drawn with all of its seeds ({document['seeds']} at most), which are no samples."
     )

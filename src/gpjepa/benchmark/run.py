@@ -123,7 +123,12 @@ def _paired(task: Task, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return {}
     rows = [(each.job.seed, row) for each in outcomes for row in each.rows]
     paired = paired_records(rows, task.reference)
-    return {"reference": task.reference, "models": models_of(rows), "paired": paired}
+    models = sorted(models_of(rows), key=lambda name: not _is_part(task, name))  # baselines last
+    return {"reference": task.reference, "models": models, "paired": paired}
+
+
+def _is_part(task: Task, model: str) -> bool:
+    return any(part.is_called(model) for part in task.parts)
 
 
 def over_seeds(rows: DataFrame) -> dict[str, Any]:

@@ -25,6 +25,10 @@ class Part:
     name: str
     score: Callable[[Config, int, str], DataFrame]
 
+    def is_called(self, name: str) -> bool:
+        """Tell whether a name is the part's, or the end of it after a comma."""
+        return self.name == name or self.name.endswith(f", {name}")
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -67,17 +71,13 @@ class Task:
         `ConfigError` for a name that is no part.
         """
         for name in names:
-            if not any(_named(part, name) for part in self.parts):
+            if not any(part.is_called(name) for part in self.parts):
                 known = sorted({part.name.rpartition(", ")[2] for part in self.parts})
                 advice = f"use one of {', '.join(known)}"
                 raise ConfigError(unknown(f"part of {self.name}", name, known, advice))
         wanted = [*names, *([] if self.reference is None else [self.reference])]
-        kept = [part for part in self.parts if any(_named(part, name) for name in wanted)]
+        kept = [part for part in self.parts if any(part.is_called(name) for name in wanted)]
         return replace(self, parts=tuple(kept))
-
-
-def _named(part: Part, name: str) -> bool:
-    return part.name == name or part.name.endswith(f", {name}")
 
 
 PEARSON = ("pearson_delta", "Pearson Δ ↑", 1.0)
