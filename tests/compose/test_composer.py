@@ -82,6 +82,13 @@ def test_a_gene_with_features_is_predicted_with_wider_intervals(composer):
     assert np.isfinite(width[2])
 
 
+def test_novelty_is_that_of_the_farthest_member(composer):
+    found = composer.predict(["G00", "G00+G03", "NEW", "G00+NEW"])
+    np.testing.assert_array_equal(found.novelty[:2], 0.0)
+    assert 0 < found.novelty[2] <= 1
+    assert found.novelty[2] == found.novelty[3]
+
+
 @pytest.mark.parametrize("label", ["", "control", "G00+G00", "G00+NOBODY", "G00+"])
 def test_labels_that_mean_nothing_are_refused(composer, label):
     with pytest.raises(VocabularyError):

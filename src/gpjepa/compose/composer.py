@@ -23,7 +23,9 @@ class Composition:
     for a single. `low` and `high` bound the effect as it would be measured; NaN for a single
     that was measured itself and where there was nothing to judge errors by. `interaction_low` and
     `interaction_high` bound the departure from the sum of the singles, all three as they would be
-    measured; 0 for a single, NaN where there was nothing to judge errors by.
+    measured; 0 for a single, NaN where there was nothing to judge errors by. `novelty` [labels]
+    says how far the members lie from the genes measured alone, the farthest of them: 0 when all
+    were measured, towards 1 when nothing relates them.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +35,7 @@ class Composition:
     interaction: np.ndarray
     interaction_low: np.ndarray
     interaction_high: np.ndarray
+    novelty: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,7 @@ class Composer:
             interaction,
             interaction - departing,
             interaction + departing,
+            self._novelty(canonical),
         )
 
     def members(self, labels: Sequence[str]) -> Alone:
@@ -93,12 +97,20 @@ class Composer:
         new = [name for name in needed if name not in self.alone.row]
         if not new:
             return self.alone
-        rows = self.priors.rows(new)
-        for name, row in zip(new, rows, strict=True):
-            if not row.any():
+        known = frozenset(self.priors.known(new))
+        for name in new:
+            if name not in known:
                 advice = "it was not measured alone and has no features; pass features that name it"
                 raise VocabularyError(unknown("gene", name, self.alone.names, advice))
-        return self.alone.with_genes(new, self.relations.predict(rows), rows)
+        effects = self.relations.predict(self.priors.views(new))
+        return self.alone.with_genes(new, effects, self.priors.rows(new))
+
+    def _novelty(self, labels: Sequence[str]) -> np.ndarray:
+        new = sorted({name for label in labels for name in members_of(label)} - {*self.alone.names})
+        if not new:
+            return np.zeros(len(labels))
+        far = dict(zip(new, self.relations.novelty(self.priors.views(new)), strict=True))
+        return np.array([max(far.get(name, 0.0) for name in members_of(label)) for label in labels])
 
     def _half_width(
         self,
@@ -121,14 +133,16 @@ class Composer:
         if several:
             half[~single] = self._pair_width(alone, several, level, departure)
         unit = self._single_width(level)
+        new = [name for name, own in zip(alone.names, alone.measured, strict=True) if not own]
+        doubt = self.relations.doubt(self.priors.views(new)) if new else np.zeros(0)
         for index, rows in enumerate(guessed):
             if single[index] and departure:
                 continue
             if single[index] and not rows:
                 half[index] = np.nan
             elif rows:
-                doubt = self.relations.doubt(alone.priors[rows])
-                half[index] = np.sqrt(half[index] ** 2 + (doubt**2).sum() * unit**2)
+                own = doubt[np.array(rows) - len(self.alone.names)]
+                half[index] = np.sqrt(half[index] ** 2 + (own**2).sum() * unit**2)
         return half
 
     def _pair_width(

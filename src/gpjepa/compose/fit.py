@@ -20,6 +20,8 @@ from gpjepa.evaluation.effect_table import EffectTable
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+MOST = 2000  # singles that relations between genes are built on: time grows with their cube
+
 
 def fit(
     single_effects: np.ndarray | DataFrame,
@@ -34,9 +36,10 @@ def fit(
     Effects are [conditions x genes] in any unit in which doing nothing is 0; predictions come in
     the same unit. The doubles (larger sets are welcome) may be few or none: without any, the
     prediction is the denoised sum, and `notes` says so. `features` describe genes (one row per
-    gene, indexed by symbol) for members that were never measured alone; None takes the embedded
-    gene sets. `seed` only decides which doubles are left out together when candidates are
-    compared.
+    gene, indexed by symbol) for members that were never measured alone; what the package knows of
+    human genes (sets, families, expression) is used beside them, and alone for None. Of more than
+    2,000 singles the strongest 2,000 relate genes to each other. `seed` only decides which
+    doubles are left out together when candidates are compared.
 
     Raises:
         DataError: shapes disagree, a value is not finite, a label repeats, or there is no single.
@@ -59,14 +62,21 @@ def fit_table(
             "no single perturbation among the labels; expected effects of genes alone; pass them "
             "as single_effects and single_labels"
         )
-    priors = make_priors(singles, features)
     effects = table.effects[[table.row[name] for name in singles]]
+    strong = _strongest(effects)
+    priors = make_priors([singles[row] for row in strong], features)
     rows = priors.rows(singles)
     alone = Alone(singles, effects, rows, np.ones(len(singles), dtype=bool))
     stack = fit_stack(table, alone, seed)
-    relations = fit_relations(effects, rows)
+    relations = fit_relations(effects[strong], priors.views(priors.basis))
     notes = (*_told(table, stack), *priors.notes())
     return Composer(alone, stack, relations, priors, genes, notes)
+
+
+def _strongest(effects: np.ndarray) -> np.ndarray:
+    """Return the rows of the `MOST` largest effects, in their order: others tell little."""
+    size = np.linalg.norm(effects, axis=1)
+    return np.sort(np.argsort(-size, kind="stable")[:MOST])
 
 
 def _told(table: EffectTable, stack: Stack) -> tuple[str, ...]:

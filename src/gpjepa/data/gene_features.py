@@ -107,6 +107,7 @@ def local_features(
     basis: Sequence[str],
     n_components: int = 64,
     sets: Sequence[str] = COLLECTIONS,
+    matrix: SetMatrix | None = None,
 ) -> GeneFeatures:
     """Return features of `genes` on the main axes of the gene sets of `basis`.
 
@@ -116,14 +117,14 @@ def local_features(
     can. Any gene with sets gets a row, in `basis` or not, that depends on no other of `genes`.
     At most `n_components` columns: no more than the independent set vectors of the basis.
     Raises `VocabularyError` for a repeated gene or a basis without any gene in the sets,
-    `ConfigError` for `n_components` below 1.
+    `ConfigError` for `n_components` below 1. `matrix` is that of the sets where it is at hand.
     """
     asked = _distinct(genes)
     if n_components < 1:
         raise ConfigError(
             f"n_components is {n_components}; expected 1 or more; choose a larger number"
         )
-    matrix = set_matrix(sets)
+    matrix = set_matrix(sets) if matrix is None else matrix
     kept = [gene for gene, row in zip(asked, matrix.rows(asked), strict=True) if row is not None]
     axes = _vectors(matrix, sorted(set(basis)))
     values, vectors = np.linalg.eigh((axes @ axes.T).toarray())
