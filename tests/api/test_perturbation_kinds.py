@@ -15,7 +15,6 @@ from gpjepa.core.errors import DataError, VocabularyError
 from gpjepa.data.perturbseq import read
 from gpjepa.inference.judgement import DO_NOT_TRUST
 
-DEC = {"form": "decomposed", "width": 16, "heads": 2, "layers": 1}
 LABELS = ("A", "B", "C", "D")
 
 
@@ -40,9 +39,7 @@ def ways(tiny: ModuleType) -> GPJEPA:
     split = tiny.make_split(data, (), ())
     model = GPJEPA(
         data,
-        tiny.make_config(
-            predictor=DEC,
-        ),
+        tiny.make_config(),
         split,
         features=table,
         device="cpu",
@@ -112,9 +109,7 @@ def test_one_modality_for_all_cells_is_named_but_not_embedded(tiny: ModuleType) 
     assert data.perturbations == LABELS
     model = GPJEPA(
         data,
-        tiny.make_config(
-            predictor=DEC,
-        ),
+        tiny.make_config(),
         tiny.make_split(data, (), ()),
         device="cpu",
     )
@@ -140,7 +135,7 @@ def test_a_drug_has_a_learned_embedding_and_an_unseen_one_is_refused(
     tiny: ModuleType, drugged: AnnData
 ) -> None:
     data = read(drugged, announce=False)
-    config = tiny.make_config(predictor=DEC, perturbation={"features": ("hallmark",)})
+    config = tiny.make_config(perturbation={"features": ("hallmark",)})
     model = GPJEPA(data, config, tiny.make_split(data, (), ()), device="cpu")
     model.fit()
     assert model.bundle.vocabulary.members == ("dexamethasone", "stimulated")
@@ -162,9 +157,7 @@ def test_a_table_keyed_by_drug_places_one_that_was_never_given(
     split = tiny.make_split(data, (), ())
     model = GPJEPA(
         data,
-        tiny.make_config(
-            predictor=DEC,
-        ),
+        tiny.make_config(),
         split,
         features=table,
         device="cpu",
@@ -186,9 +179,7 @@ def test_a_table_of_few_perturbed_genes_is_warned_of_and_of_none_refused(
     with pytest.warns(UserWarning, match="covers 1 of 6 perturbed genes"):
         GPJEPA(
             data,
-            tiny.make_config(
-                predictor=DEC,
-            ),
+            tiny.make_config(),
             features=few,
             device="cpu",
         )
@@ -196,9 +187,7 @@ def test_a_table_of_few_perturbed_genes_is_warned_of_and_of_none_refused(
     with pytest.raises(DataError, match="covers none of the 6 perturbations"), pytest.warns():
         GPJEPA(
             data,
-            tiny.make_config(
-                predictor=DEC,
-            ),
+            tiny.make_config(),
             features=none,
             device="cpu",
         )

@@ -5,7 +5,7 @@ import pytest
 
 from gpjepa.core.errors import DataError
 from gpjepa.data.labels import CONTROL
-from gpjepa.data.modality import are_modalities, modality_column, with_modality
+from gpjepa.data.modality import are_modalities, modality_column, same_way, with_modality
 
 CELLS = np.array(["c0", "c1", "c2", "c3"], dtype=object)
 
@@ -71,3 +71,8 @@ def test_ways_to_perturb_are_told_from_other_levels(levels: list[str], expected:
 
 def test_data_without_modality_have_no_column() -> None:
     assert modality_column(_texts("A", CONTROL), ()) is None
+
+
+def test_members_perturbed_in_different_ways_have_nothing_in_common() -> None:
+    found = same_way(["A@CRISPRa", "B@CRISPRi", "C"], ["B@CRISPRa", "C"])
+    assert found.tolist() == [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]

@@ -90,6 +90,13 @@ def modality_column(
     return np.array([first[label] for label in labels], dtype=object)
 
 
+def same_way(genes: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]:
+    """Return 1 where two members carry the same modality, or neither does, else 0; [N, M]."""
+    left = np.array([modality_of(gene) or "" for gene in genes], dtype=str)
+    right = np.array([modality_of(gene) or "" for gene in others], dtype=str)
+    return (left[:, None] == right[None, :]).astype(np.float64)
+
+
 def _first_modality(label: str, modalities: Sequence[str]) -> str:
     if label == CONTROL:
         return "none"
