@@ -11,6 +11,7 @@ import torch
 from gpjepa.compose.kernel_fit import Objective, Residuals, fit_interaction
 from gpjepa.compose.members import Alone
 from gpjepa.evaluation.baselines_strong import (
+    PRIOR_DOUBLES,
     direction_factors,
     leading_directions,
     median_distance,
@@ -24,10 +25,14 @@ FEWEST_DOUBLES = 8  # a kernel is learned from this many on
 
 @dataclass(frozen=True)
 class Recipe:
-    """Share of the directions that is kept, and how the kernel is learned (None: no kernel)."""
+    """Share of the directions that is kept, and how the kernel is learned (None: no kernel).
+
+    `pull` doubles' worth of evidence pulls the factor of each direction towards the shared one.
+    """
 
     share: float
     objective: Objective | None
+    pull: float = PRIOR_DOUBLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,7 @@ def fit_candidate(table: EffectTable, alone: Alone, recipe: Recipe) -> Candidate
     anchors = alone.members(labels, basis)
     doubles = table.effects[pairs.rows] @ basis.T
     sums = anchors.effects.sum(dim=1).numpy() if labels else np.zeros((0, len(basis)))
-    factors = torch.from_numpy(direction_factors(sums, doubles))
+    factors = torch.from_numpy(direction_factors(sums, doubles, recipe.pull))
     unit = median_distance(alone.effects[alone.measured] @ basis.T)
     if recipe.objective is None or len(labels) < FEWEST_DOUBLES:
         none = PairInteraction(PairKernel(unit), alone.members([], basis, size=2)).double()

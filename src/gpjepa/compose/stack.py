@@ -10,13 +10,15 @@ import torch
 
 from gpjepa.compose.candidates import FEWEST_DOUBLES, Candidate, Recipe, fit_candidate
 from gpjepa.compose.members import Alone
-from gpjepa.evaluation.baselines_strong import leading_directions
+from gpjepa.compose.recall_fit import LeftOut, fit_recall
+from gpjepa.evaluation.baselines_strong import leading_directions, median_distance
 from gpjepa.evaluation.effect_table import EffectTable
+from gpjepa.model.recall import Recall, no_recall
 from gpjepa.model.stacked import StackedComposition
 
 RECIPES = (
-    Recipe(1.0, "loo"),
     Recipe(1.0, "evidence"),
+    Recipe(1.0, "evidence", pull=20.0),
     Recipe(0.75, "loo"),
     Recipe(0.75, None),
 )
@@ -40,18 +42,21 @@ class HeldOut:
 class Stack:
     """Fitted candidates and their weights, the last two of the sum and of no change.
 
-    `held_out` is None when there were too few doubles to compare anything.
+    Their mean is drawn towards measured states by `recall`. `held_out` and `errors`, those of the
+    whole stack on doubles left out, are None when there were too few doubles to compare anything.
     """
 
     candidates: tuple[Candidate, ...]
     weights: np.ndarray
     held_out: HeldOut | None
     basis: np.ndarray  # [D, G], all directions; each candidate uses the first of them
+    recall: Recall
+    errors: np.ndarray | None  # [N, G], rows as in `held_out`
 
     def module(self) -> StackedComposition:
         """Return what composes along the directions `basis`."""
         parts = [candidate.composition for candidate in self.candidates]
-        return StackedComposition(parts, torch.from_numpy(self.weights))
+        return StackedComposition(parts, torch.from_numpy(self.weights), self.recall)
 
     def predict(self, alone: Alone, labels: Sequence[str]) -> np.ndarray:
         """Return effects [labels, G], the weighted mean of the candidates'."""
@@ -101,11 +106,32 @@ def fit_stack(table: EffectTable, alone: Alone, seed: int = 0) -> Stack:
     rows = table.pairs.rows
     if len(rows) < FEWEST_DOUBLES:
         only = fit_candidate(table, alone, Recipe(share_of_signal(table), None))
-        return Stack((only,), np.array([1.0, 0.0, 0.0]), None, only.basis)
+        weight = np.array([1.0, 0.0, 0.0])
+        return Stack((only,), weight, None, only.basis, no_recall(len(only.basis)), None)
     held_out = leave_out(table, alone, seed)
     weights = simplex_weights(held_out)
     fitted = tuple(fit_candidate(table, alone, recipe) for recipe in RECIPES)
-    return Stack(fitted, weights, held_out, leading_directions(table.effects))
+    basis = leading_directions(table.effects)
+    recall, errors = _recall(table, alone, held_out, weights, basis)
+    return Stack(fitted, weights, held_out, basis, recall, errors)
+
+
+def _recall(
+    table: EffectTable, alone: Alone, held_out: HeldOut, weights: np.ndarray, basis: np.ndarray
+) -> tuple[Recall, np.ndarray]:
+    """Return the recall of measured states, and the errors of the doubles left out after it."""
+    mixed = np.tensordot(weights, held_out.predicted, axes=1)
+    inside = mixed @ basis.T
+    rows = [table.row[label] for label in held_out.labels]
+    left_out = LeftOut(
+        torch.from_numpy(inside),
+        torch.from_numpy(held_out.truth @ basis.T),
+        torch.from_numpy(held_out.scale),
+        torch.tensor(rows),
+    )
+    unit = median_distance(alone.effects[alone.measured] @ basis.T)
+    recall, moved = fit_recall(left_out, torch.from_numpy(table.effects @ basis.T), unit)
+    return recall, mixed + (moved.numpy() - inside) @ basis - held_out.truth
 
 
 def leave_out(table: EffectTable, alone: Alone, seed: int) -> HeldOut:

@@ -130,17 +130,19 @@ def fit_parts(table: EffectTable, basis: np.ndarray, settings: StrongSettings) -
     return StrongFit(basis, factors, lookup, singles, anchors, weights, width)
 
 
-def direction_factors(sums: np.ndarray, doubles: np.ndarray) -> np.ndarray:
+def direction_factors(
+    sums: np.ndarray, doubles: np.ndarray, prior_doubles: float = PRIOR_DOUBLES
+) -> np.ndarray:
     """Return one factor per direction [D], pulled towards the factor that all would share.
 
-    The pull is what `PRIOR_DOUBLES` doubles of average strength would exert, so a direction in
+    The pull is what `prior_doubles` doubles of average strength would exert, so a direction in
     which the sums hardly vary keeps the shared factor.
     """
     if not len(sums):
         return np.ones(sums.shape[1])
     shared = fit_factor(sums, doubles)
     strength = (sums * sums).sum(axis=0)
-    pull = PRIOR_DOUBLES * strength.mean() / len(sums)
+    pull = prior_doubles * strength.mean() / len(sums)
     if pull == 0:
         return np.ones(sums.shape[1])
     return ((sums * doubles).sum(axis=0) + pull * shared) / (strength + pull)

@@ -10,21 +10,30 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gpjepa.model.composition import Composed, Composition, Members
+from gpjepa.model.recall import Recall, no_recall
 
 
 class StackedComposition(nn.Module):
     """The weighted mean of compositions, of the plain sum and of no change, along D directions.
 
     A composition of fewer directions works on the first of them. `weights` [C + 2] belong to the
-    C compositions, the sum and no change, and are 0 or more.
+    C compositions, the sum and no change, and are 0 or more. The mean of several members is then
+    drawn towards measured states by `recall`; None leaves it.
     """
 
     weights: Tensor
 
-    def __init__(self, parts: Sequence[Composition], weights: Float[Tensor, " C2"]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Composition],
+        weights: Float[Tensor, " C2"],
+        recall: Recall | None = None,
+    ) -> None:
         super().__init__()
         self.parts = nn.ModuleList(parts)
         self.register_buffer("weights", weights)
+        directions = max([1, *(len(part.factors) for part in parts)])
+        self.recall = no_recall(directions) if recall is None else recall
 
     def forward(self, members: Members) -> Composed:
         """Compose the effects of each set; a set without members has none."""
@@ -36,4 +45,7 @@ class StackedComposition(nn.Module):
             own = part(Members(members.effects[..., :width], members.priors, members.ids))
             first[:, :width] += weight * own.first_order
             second[:, :width] += weight * own.second_order
+        mean = first + second
+        several = (members.present.sum(dim=1) > 1)[:, None]
+        second = second + torch.where(several, self.recall(mean) - mean, 0.0)
         return Composed(first, second)
