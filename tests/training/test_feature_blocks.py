@@ -63,12 +63,15 @@ def test_a_wide_table_keeps_the_distances_of_measured_names_and_never_adds_lengt
     assert _lengths(block.values)[3] <= _lengths(whole.values)[3] + 1e-6
 
 
-def test_a_table_with_one_measured_row_places_others_all_the_same() -> None:
-    drugs = GeneFeatures(("known", "unseen"), np.eye(2, dtype=np.float32))
-    values = stacked([table_axes(drugs, ("known", "unseen"), 1, 32)], ("known", "unseen"), 1)
-    assert not values[0].any()
-    assert np.isfinite(values).all()
-    assert values[1].any()
+def test_a_table_with_one_measured_row_tells_what_is_like_it_and_what_is_not() -> None:
+    names = ("known", "like", "unlike")
+    rows = np.array([[1.0, 0.0], [0.8, 0.1], [0.0, 1.0]], dtype=np.float32)
+    for components in (1, 32):
+        block = table_axes(GeneFeatures(names, rows), names, 1, components)
+        values = stacked([block], names, 1)
+        assert np.linalg.norm(values[0]) == pytest.approx(1.0, rel=1e-5)
+        alike = values @ values[0]
+        assert alike[1] > 0 > alike[2]
 
 
 def test_a_table_that_covers_no_perturbation_is_refused() -> None:

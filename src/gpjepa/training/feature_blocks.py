@@ -108,14 +108,14 @@ def table_axes(
 ) -> GeneFeatures:
     """Return the rows of `names` in a table, seen from the middle of the measured ones.
 
-    A table with more than `components` columns is turned onto its main axes there: what measured
-    perturbations do not differ in cannot be learned from them.
+    A single one is no middle: all rows make it then. A table with more than `components` columns is
+    turned onto its main axes there: what measured perturbations do not differ in cannot be learned
+    from them.
     """
     chosen = table.select(names)
     values = chosen.values.astype(np.float64)
     basis = np.isin(np.array(chosen.names, dtype=object), np.array(names[:measured], dtype=object))
-    if basis.any():
-        values = values - values[basis].mean(axis=0)
+    values = values - (values[basis] if basis.sum() > 1 else values).mean(axis=0)
     if values.shape[1] > components:
         own = values[basis]
         power, vectors = np.linalg.eigh(own @ own.T)
