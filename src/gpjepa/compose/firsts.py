@@ -17,6 +17,7 @@ PULL = 0.01  # towards the shares of experience, of the squared logarithm, in re
 SIGNAL, MEAN = 5.0, 0.1  # variance that relations and the mean explain, of the noise's, beforehand
 FEWEST = 4  # singles from which relations between genes are learned; below it the mean is all
 LEARN = 400  # singles that decide how much each view counts
+IDENTITY = 1.5  # what telling perturbations apart is worth, where 1 is the error of the mean
 EXPANSIONS = tuple(1 + 0.1 * step for step in range(21))
 
 
@@ -119,8 +120,9 @@ def _covariance(parts: Tensor, alike: Tensor) -> Tensor:
 def _expansion(effects: np.ndarray, others: np.ndarray, moved: np.ndarray) -> float:
     """Return the factor on what relations add that serves distance and identity best.
 
-    The sum of two skills on singles left out, each 0 for the mean alone and at most 1: the error
-    that is saved, and twice the share of other perturbations farther off than the own, less 1.
+    The best sum of two skills on singles left out, both 0 for the mean alone and at most 1: the
+    share of its error that is saved, and `IDENTITY` times how much more often than by chance
+    another perturbation lies farther off than the own.
     """
     mean = (effects.sum(axis=0) - effects) / (len(effects) - 1)
     scale = np.maximum(np.linalg.norm(effects - mean, axis=1), 1e-12)
@@ -129,5 +131,5 @@ def _expansion(effects: np.ndarray, others: np.ndarray, moved: np.ndarray) -> fl
     for factor in EXPANSIONS:
         error = np.linalg.norm(effects - others - factor * moved, axis=1) / scale
         rank = centroid_accuracy(centre + factor * moved, effects)
-        skills.append(1 - error.mean() + 2 * rank.mean() - 1)
+        skills.append(1 - error.mean() + IDENTITY * (2 * rank.mean() - 1))
     return EXPANSIONS[int(np.argmax(skills))]
