@@ -40,6 +40,13 @@ def test_views_are_families_sets_broad_sets_and_expression_and_a_table_stands_be
     np.testing.assert_allclose(both.own, [[1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [0, 1]])
 
 
+def test_genes_perturbed_in_different_ways_are_not_alike():
+    basis = ("MAPK1@CRISPRi", "MAPK3@CRISPRa")
+    views = make_priors(basis, None).views(("MAPK3@CRISPRi",))
+    assert views.alike[0, 0, 0] > 0.5
+    assert not views.alike[:, 0, 1].any()
+
+
 def test_an_empty_table_says_that_nothing_is_known():
     nothing = make_priors(GENES, GeneFeatures((), np.zeros((0, 3))))
     assert nothing.known(GENES) == ()
