@@ -151,7 +151,7 @@ class Trainee:
         if self.given is None and self.config.perturbation.features == COLLECTIONS:
             return None
         values = self.prepared.spec.features.numpy()
-        told = np.flatnonzero(np.abs(values).sum(axis=1)) if values.size else []
+        told = np.flatnonzero(np.abs(values).sum(axis=1))
         names = tuple(self.prepared.vocabulary.members[row] for row in told)
         return GeneFeatures(names, values[told] if names else np.zeros((0, 1)))
 
