@@ -65,3 +65,17 @@ def test_the_share_of_directions_above_noise_is_found():
     labels = tuple(f"G{index}" for index in range(40))
     table = EffectTable(labels, signal + rng.normal(size=(40, 60)) * 0.3)
     assert round(share_of_signal(table) * 40) == 3
+
+
+def test_a_triple_is_predicted_from_what_doubles_taught(screen, alone):
+    stack = fit_stack(screen, alone)
+    labels = ["G00+G03+G06", "G01+G04+G08", "G02+G05+G07"]
+    kinds = [[int(name[1:]) % 3 for name in label.split("+")] for label in labels]
+    doubles = [screen.labels[row] for row in screen.pairs.rows]
+    alike = [d for d in doubles if int(d[1:3]) % 3 == int(d[5:7]) % 3]
+    shift = np.mean([screen.effects[screen.row[d]] for d in alike], axis=0)
+    shift = shift - 0.7 * alone.sums(alike).mean(axis=0)
+    pairs = np.array([sum(k[i] == k[j] for i, j in ((0, 1), (0, 2), (1, 2))) for k in kinds])
+    truth = 0.7 * alone.sums(labels) + pairs[:, None] * shift
+    error = np.linalg.norm(stack.predict(alone, labels) - truth, axis=1)
+    assert (error < 0.6 * np.linalg.norm(alone.sums(labels) - truth, axis=1)).all()

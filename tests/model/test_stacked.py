@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
+from gpjepa.model.recall import Recall
 from gpjepa.model.stacked import StackedComposition
 
 
@@ -53,3 +54,28 @@ def test_a_set_without_members_has_no_effect(share):
     empty = Members(given.effects, given.priors, torch.full_like(given.ids, -1))
     stacked = StackedComposition((scaled(1.0, 4),), weights(share, 1 - share, 0.0))
     assert not stacked(empty).first_order.any()
+
+
+def test_only_sets_of_several_members_are_drawn_towards_measured_states():
+    given = members()
+    ids = given.ids.clone()
+    ids[0, 1] = -1
+    some = Members(given.effects * (ids >= 0)[..., None], given.priors, ids)
+    states = some.effects.sum(dim=1) + 0.1
+    recall = Recall(states, torch.eye(len(states), dtype=torch.float64), 1.0, 1.0)
+    plain = StackedComposition((scaled(1.0, 4),), weights(1.0, 0.0, 0.0))(some)
+    drawn = StackedComposition((scaled(1.0, 4),), weights(1.0, 0.0, 0.0), recall)(some)
+    torch.testing.assert_close(drawn.first_order, plain.first_order)
+    assert not drawn.second_order[0].any()
+    assert drawn.second_order[1:].abs().min() > 1e-3
+
+
+def test_a_saved_recall_fills_a_blank_module():
+    saved = StackedComposition((), weights(1.0, 0.0), Recall(*torch.rand(2, 3, 3), 2.0, 0.5))
+    blank = StackedComposition((), weights(0.0, 0.0))
+    for name, tensor in saved.state_dict().items():
+        path, _, leaf = name.rpartition(".")
+        getattr(blank.get_submodule(path), leaf).data = torch.empty_like(tensor)
+    blank.load_state_dict(saved.state_dict())
+    effects = torch.rand(2, 3)
+    torch.testing.assert_close(blank.recall(effects), saved.recall(effects))
