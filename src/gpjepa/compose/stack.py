@@ -11,7 +11,11 @@ import torch
 from gpjepa.compose.candidates import FEWEST_DOUBLES, Candidate, Recipe, fit_candidate
 from gpjepa.compose.members import Alone
 from gpjepa.compose.recall_fit import LeftOut, fit_recall
-from gpjepa.evaluation.baselines_strong import leading_directions, median_distance
+from gpjepa.evaluation.baselines_strong import (
+    PRIOR_DOUBLES,
+    leading_directions,
+    median_distance,
+)
 from gpjepa.evaluation.effect_table import EffectTable
 from gpjepa.model.recall import Recall, no_recall
 from gpjepa.model.stacked import StackedComposition
@@ -85,6 +89,7 @@ class Stack:
         """Say what each weight belongs to."""
         told = [
             f"{len(each.basis)} directions, {each.recipe.objective or 'no'} kernel"
+            + (", factors held together" if each.recipe.pull > PRIOR_DOUBLES else "")
             for each in self.candidates
         ]
         return (*told, ADDITIVE, NO_CHANGE)
