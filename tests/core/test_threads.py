@@ -20,8 +20,8 @@ import gpjepa
 
 rng = np.random.default_rng(0)
 rate = np.exp(rng.normal(0.0, 1.0, 400))
-labels = np.repeat(["control", "A", "B", "C"], (900, 100, 100, 100))
-shift = {name: rng.normal(0.0, 0.5, 400) * (name != "control") for name in np.unique(labels)}
+labels = np.repeat(["control", *"ABCDE", "A+B", "C+D"], (700, *[70] * 7))
+shift = {name: rng.normal(0.0, 0.5, 400) * (name != "control") for name in sorted(set(labels))}
 counts = rng.poisson(rate * np.exp(np.stack([shift[name] for name in labels])))
 cells = AnnData(csr_matrix(counts.astype(np.float32)), DataFrame({"perturbation": labels}))
 few = {"epochs": 1, "min_steps": 3, "max_steps": 3}

@@ -18,8 +18,8 @@ def expressed_untargeted(
 ) -> NDArray[np.bool_]:
     """Return a mask [G] of genes with a mean of at least .1 counts that are not `targets`.
 
-    Targets may carry a modality (KLF1@CRISPRi). The mean is in double precision: float32 puts 10 counts in 100 cells below .1. Without control
-    cells no gene passes.
+    Targets may carry a modality (KLF1@CRISPRi). The mean is in double precision: float32 puts 10
+    counts in 100 cells below .1. Without control cells no gene passes.
     """
     total = np.asarray(control.sum(axis=0), dtype=np.float64).ravel()
     mean = total / max(control.shape[0], 1)
