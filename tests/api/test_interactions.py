@@ -19,6 +19,7 @@ from gpjepa.api.interactions import (
 )
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError, VocabularyError
+from gpjepa.model.effect_composition import Shifts
 from gpjepa.model.variational import DeterministicHead
 
 
@@ -142,6 +143,41 @@ def test_a_predictor_without_pair_shifts_has_the_departure_as_interaction(model)
     found = combine(start, ["A+B"], 0)
     assert np.array_equal(found.interaction, found.effect - found.additive)
     assert np.abs(found.interaction).max() > 0
+
+
+class Composed(torch.nn.Module):
+    """A composition that says 1 for every member and −.5 for what A does with another."""
+
+    genes = torch.tensor([2, 7])
+
+    def composes(self, members: torch.Tensor) -> torch.Tensor:
+        return (members == 0).any(dim=1)
+
+    def own_effects(self, members: torch.Tensor) -> torch.Tensor:
+        return (members >= 0).sum(dim=1, keepdim=True).float().expand(-1, 2)
+
+    def departure(self, members: torch.Tensor) -> torch.Tensor:
+        return -0.5 * self.composes(members)[:, None].float().expand(-1, 2)
+
+    def places(self, members: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(members, dtype=torch.bool)
+
+    def forward(self, members: torch.Tensor) -> Shifts:
+        none = torch.zeros(len(members), 8)
+        return Shifts(none, none, self.composes(members))
+
+
+def test_a_composition_says_itself_what_members_do_alone_and_beyond(model) -> None:
+    plain, start = changed(model), changed(model)
+    start.bundle.model.predictor.composition = Composed()
+    before, found = (combine(each, ["A+B", "C+D"], 0) for each in (plain, start))
+    others = np.setdiff1d(np.arange(found.effect.shape[1]), [2, 7])
+    assert found.interaction[0, [2, 7]].tolist() == [-0.5, -0.5]
+    assert found.additive[0, [2, 7]].tolist() == [2.0, 2.0]
+    assert found.additive[0, others] == pytest.approx(before.additive[0, others])
+    assert not found.interaction[0, others].any()
+    assert np.array_equal(found.interaction[1], before.interaction[1])
+    assert np.array_equal(found.additive[1], before.additive[1])
 
 
 def test_chosen_genes_are_columns_of_the_whole_and_progress_is_told(start) -> None:

@@ -107,3 +107,13 @@ def test_a_blank_takes_the_shapes_of_a_saved_one_whatever_its_size():
     sets = torch.tensor([[0, 2], [1, 4]])
     torch.testing.assert_close(made(sets).together, saved(sets).together)
     assert blank({}, LATENT) is None
+
+
+def test_a_departure_is_the_composed_effect_less_the_effects_of_the_members(composition):
+    members = torch.tensor([[0, 2], [0, -1], [0, 3]])
+    own = composition.own_effects(members)
+    expected = composition.effects[[0, 2]].sum(dim=0) @ composition.basis
+    torch.testing.assert_close(own[0], expected)
+    found = composition.departure(members)
+    torch.testing.assert_close(found[0], -0.5 * expected)
+    assert not found[1:].any()

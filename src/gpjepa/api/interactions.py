@@ -32,7 +32,8 @@ class Combined:
     """Effects of combinations [K, G] in log1p pseudobulk units.
 
     `effect` is the prediction, `interaction` what the pair shifts Δ₂ add to it, `singles` the
-    effects of the members by name, `additive` their sum.
+    effects of the members by name, `additive` their sum. A composition of measured effects says
+    itself what members do alone and beyond, on the genes that it was fitted on.
     """
 
     labels: tuple[str, ...]
@@ -85,11 +86,49 @@ def combine(
         interaction[row] = (whole - plain).double().cpu().numpy()[kept]
         if watch is not None:
             watch(row + 1, len(labels))
+    if model.predictor.composition is not None and len(labels):
+        _compose(start, labels, interaction, singles, kept)
     additive = [sum(singles[member] for member in members_of(label)) for label in labels]
     total = np.reshape(np.array(additive, dtype=np.float64), effect.shape)
     if model.predictor.form == "free":
         interaction = effect - total
     return Combined(tuple(labels), effect, interaction, total, singles)
+
+
+@torch.no_grad()
+def _compose(
+    start: Start,
+    labels: Sequence[str],
+    interaction: np.ndarray,
+    singles: dict[str, np.ndarray],
+    kept: np.ndarray,
+) -> None:
+    """Replace interactions [K, G] and singles [G] by what the composition says, in place.
+
+    Δ₂ brings the decoded sum to the composed effect, so that it also makes up for members that
+    the transformer fits badly: decoded, that would be taken for an interaction.
+    """
+    composition, vocabulary = start.bundle.model.predictor.composition, start.bundle.vocabulary
+    assert composition is not None
+    device = start.bundle.model.device()
+    members = torch.from_numpy(vocabulary.encode(labels)).to(device)
+    rows = composition.composes(members).cpu().numpy()
+    column = np.full(start.bundle.model.decoder.genes, -1)
+    column[composition.genes.cpu().numpy()] = np.arange(len(composition.genes))
+    known = np.flatnonzero(column[kept] >= 0)
+    at = column[kept][known]
+    departure = composition.departure(members).double().cpu().numpy()
+    interaction[np.ix_(rows, known)] = departure[np.ix_(rows, at)]
+    composed = {
+        member
+        for label, there in zip(labels, rows, strict=True)
+        for member in members_of(label)
+        if there
+    }
+    for name in sorted(composed):
+        alone = torch.from_numpy(vocabulary.encode([name])).to(device)
+        singles[name] = singles[name].copy()
+        singles[name][known] = composition.own_effects(alone).double().cpu().numpy()[0, at]
 
 
 @torch.no_grad()
@@ -129,7 +168,10 @@ def most_expressed(start: Start, genes: np.ndarray) -> np.ndarray:
 
 
 def classes(combined: Combined, columns: np.ndarray) -> list[str]:
-    """Return the class of each pair from the genes at `columns`; empty for larger sets."""
+    """Return the class of each pair from the genes at `columns`; empty for larger sets.
+
+    The double is the sum of the members and the interaction, all three in effects.
+    """
     pairs = [row for row, label in enumerate(combined.labels) if len(members_of(label)) == 2]
     names = [NO_CLASS] * len(combined.labels)
     if not pairs:
@@ -141,7 +183,8 @@ def classes(combined: Combined, columns: np.ndarray) -> list[str]:
         ]
     )
     own = np.ix_(np.array(pairs), columns)
-    found = name_pairs(singles, combined.effect[own], combined.interaction[own], SUBSETS)
+    interaction = combined.interaction[own]
+    found = name_pairs(singles, combined.additive[own] + interaction, interaction, SUBSETS)
     for row, name in zip(pairs, found, strict=True):
         names[row] = name
     return names

@@ -109,6 +109,24 @@ class EffectComposition(nn.Module):
         found = self.stacked(Members(effects.double(), priors.double(), row))
         return (found.first_order + found.second_order).to(self.effects.dtype)
 
+    def own_effects(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
+        """Return the sum of the members' own effects, measured or predicted, on `genes`."""
+        row = self._rows(members)
+        return (self.effects[row.clamp_min(0)] * (row >= 0)[..., None]).sum(dim=1) @ self.basis
+
+    def departure(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
+        """Return what composed sets do beyond `own_effects`, on `genes`; 0 for other sets.
+
+        In the unit of the effects that were fitted: neither decoder nor transformer has a part.
+        """
+        several = self.composes(members)
+        found = self.basis.new_zeros((len(members), len(self.genes)))
+        if bool(several.any()):
+            sets = members[several]
+            whole = self.composed(self._rows(sets)) @ self.basis
+            found[several] = whole - self.own_effects(sets)
+        return found
+
     def align(
         self, jacobian: Float[Tensor, "H D"], own: Float[Tensor, "S H"], ridge: float
     ) -> None:
