@@ -197,14 +197,14 @@ class GPJEPA:
         """Return what combinations do beyond their parts: perturbation, gene, interaction, low, …
 
         Further columns: high, class, effect, additive, departure, novelty, verdict, calibrated.
-        `interaction` is the predicted effect with the pair shifts Δ₂ minus the one without them,
-        in the units of `effects` (a predictor of the form "free" has none: there it is
-        `departure`). `departure` is `effect` minus `additive`, the sum of the members' predicted
-        effects; it also holds what the decoder, which is not linear, makes of a sum of shifts.
+        Where measured effects are composed, `interaction` is what the composition adds to the sum
+        of the members' effects, `additive`. Else it is the predicted effect with the pair shifts
+        Δ₂ minus the one without them, and `additive` is the sum of the members' predicted effects;
+        a predictor of the form "free" has no Δ₂: there it is `departure`. `departure` is `effect`
+        minus `additive`; it also holds what the decoder, which is not linear, makes of it.
 
         Intervals are for the interaction itself: as wide as those of effects, times √(1 + members
-        that were not measured alone); validation residuals hold sampling error too, so that they
-        cover more than their level. `class` is Norman's, by the rules of
+        that were not measured alone). `class` is Norman's, by the rules of
         `evaluation.interaction_naming` on genes with a mean of .1 counts in controls that nothing
         perturbs; it is empty for more than two members. Raises `VocabularyError` for a single
         perturbation and the control.
