@@ -22,6 +22,7 @@ from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
+from gpjepa.training.alignment import Alignment
 from gpjepa.training.calibrate import calibrate
 from gpjepa.training.pipeline import (
     Session,
@@ -33,6 +34,7 @@ from gpjepa.training.pipeline import (
     seeded_encoder,
 )
 from gpjepa.training.prepare import Prepared, prepare
+from gpjepa.training.targets import denoised
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -116,12 +118,15 @@ class Trainee:
         config = self.config
         prepared, after = self.prepared, []
         gated = gated_genes(prepared)
+        composition = self._composition(gated, used.seed)
         stage, progress = run_stage_bc(
-            prepared, self.encoder, self.teacher, config, used, self._composition(gated, used.seed)
+            prepared, self.encoder, self.teacher, config, used, composition
         )
         if not config.loss.nb:
             after.append(run_decode(stage.model, prepared, config, used))
         model = stage.model.eval().requires_grad_(False)
+        model.predictor.composition = composition
+        Alignment(prepared.controls, prepared.moments.target)(model)
         calibration = calibrate(
             model, stage.validation, prepared.observed, prepared.vocabulary, gated
         )
@@ -129,19 +134,18 @@ class Trainee:
         bundle = Bundle(config, self.panel, prepared.vocabulary, model, teacher, calibration)
         return TrainingRecord.of(progress, *after), bundle
 
-
     def _composition(self, gated: np.ndarray, seed: int) -> EffectComposition | None:
         """Fit how effects combine and relate on the measured effects of the gated genes."""
-        if self.config.predictor.form != "composed":
-            return None
         prepared, genes = self.prepared, np.flatnonzero(gated)
-        features = self._features()
+        if self.config.predictor.form != "composed" or prepared.vocabulary.dose:
+            return None  # effects measured over all doses say nothing of one
         return fit_members(
             prepared.observed.labels,
             prepared.observed.effect[:, genes],
+            denoised(prepared.observed).mean[:, genes],
             genes,
             prepared.vocabulary,
-            features,
+            self._features(),
             self.config.encoder.latent,
             seed,
         )

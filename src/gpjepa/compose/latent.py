@@ -23,6 +23,7 @@ LEAST_GAIN = 0.02  # of the left-out error of singles, for relations between gen
 def fit_members(
     labels: Sequence[str],
     effects: np.ndarray,
+    denoised: np.ndarray,
     genes: np.ndarray,
     vocabulary: Vocabulary,
     features: GeneFeatures | None,
@@ -31,6 +32,7 @@ def fit_members(
 ) -> EffectComposition | None:
     """Fit how effects combine and relate on measured `effects` [labels, H] of the genes at `genes`.
 
+    `denoised` [labels, H] are what decoded single effects are to be.
     `features` are the user's; None takes the embedded gene sets, an empty table knows nothing.
     Returns None where there is nothing to learn: fewer than `FEWEST_SINGLES` single perturbations.
     """
@@ -39,9 +41,10 @@ def fit_members(
         return None
     composer = fit_table(EffectTable(tuple(labels), effects), None, features, seed)
     learned = composer.stack.held_out is not None
-    basis = composer.stack.basis
     names = _placed(composer, vocabulary)
-    known = _known(composer, names, vocabulary, basis, genes)
+    position = {label: index for index, label in enumerate(labels)}
+    own = denoised[[position[name] for name in composer.alone.names]]
+    known = _known(composer, names, vocabulary, own, genes)
     stacked = composer.stack.module() if learned else None
     return EffectComposition(known, stacked, latent, _supported(composer))
 
@@ -56,11 +59,11 @@ def _known(
     composer: Composer,
     names: list[str],
     vocabulary: Vocabulary,
-    basis: np.ndarray,
+    denoised: np.ndarray,
     genes: np.ndarray,
 ) -> Known:
     """Lay out what is known of every name of the vocabulary."""
-    alone = composer.alone
+    alone, basis = composer.alone, composer.stack.basis
     effects, priors = [alone.effects @ basis.T], [alone.priors]
     for start in range(0, len(names), ROWS):
         part = composer.members(names[start : start + ROWS])
@@ -73,6 +76,7 @@ def _known(
     return Known(
         torch.tensor(row, dtype=torch.int64),
         torch.from_numpy(np.concatenate(effects)).float(),
+        torch.from_numpy(np.concatenate((denoised @ basis.T, *effects[1:]))).float(),
         torch.from_numpy(np.concatenate(priors)).float(),
         torch.from_numpy(measured),
         torch.from_numpy(basis).float(),

@@ -14,13 +14,13 @@ from gpjepa.model.stacked import StackedComposition
 
 
 class Shifts(NamedTuple):
-    """Latent shifts [B, D] of sets: of unmeasured members by themselves, and of members together.
+    """Latent shifts [B, D] of sets: of members by themselves, and of members together.
 
     `together` is 0 where `composed` [B] is False: for single members and for sets with a member
     whose own effect is not known.
     """
 
-    novel: Float[Tensor, "B D"]
+    alone: Float[Tensor, "B D"]
     together: Float[Tensor, "B D"]
     composed: Bool[Tensor, " B"]
 
@@ -28,12 +28,14 @@ class Shifts(NamedTuple):
 class Known(NamedTuple):
     """What is known of V names: M of them have an effect, measured alone or predicted.
 
-    `row` [V] finds a name among the M, −1 where nothing is known. `effects` [M, C] are along the
-    directions `basis` [C, H] of the genes at `genes` [H]; `priors` [M, F].
+    `row` [V] finds a name among the M, −1 where nothing is known. `effects` [M, C], as measured,
+    and `denoised` are along the directions `basis` [C, H] of the genes at `genes` [H]; `priors`
+    [M, F].
     """
 
     row: Int[Tensor, " V"]
     effects: Float[Tensor, "M C"]
+    denoised: Float[Tensor, "M C"]
     priors: Float[Tensor, "M F"]
     measured: Bool[Tensor, " M"]
     basis: Float[Tensor, "C H"]
@@ -43,14 +45,16 @@ class Known(NamedTuple):
 class EffectComposition(nn.Module):
     """Composes members' effects by the module that effect tables run, and returns latent shifts.
 
-    A shift is what the predictor's own sum of first-order shifts still lacks: the composed
-    effect minus the decoded effects of the members (`own` [M, C]), through `readout` [C, D], the
-    ridge inverse of the decoder's Jacobian. Both are set by `align`; until then shifts are 0.
-    Without `stacked` only unmeasured members are shifted.
+    A member by itself is shifted by what the predictor's own shift of it still lacks: its denoised
+    effect minus the decoded one (`own` [M, C], 0 without training cells). Members together are
+    shifted by their composed effect minus the sum of the denoised ones. Effects become shifts
+    through `readout` [C, D], the ridge inverse of the decoder's Jacobian. `align` sets it and
+    `own`; until then shifts are 0. Without `stacked` nothing is composed.
     """
 
     row: Tensor
     effects: Tensor
+    denoised: Tensor
     priors: Tensor
     measured: Tensor
     basis: Tensor
@@ -66,7 +70,7 @@ class EffectComposition(nn.Module):
         for name, value in zip(Known._fields, known, strict=True):
             self.register_buffer(name, value)
         directions = known.effects.shape[1]
-        self.register_buffer("own", known.effects.clone())
+        self.register_buffer("own", torch.zeros_like(known.effects))
         self.register_buffer("readout", torch.zeros(directions, latent))
         self.register_buffer("supported", torch.tensor(supported))
         self.stacked = stacked
@@ -87,19 +91,15 @@ class EffectComposition(nn.Module):
         """Return the shifts of sets of names, −1 where there is no member."""
         sets, inverse = torch.unique(members, dim=0, return_inverse=True)
         row = self._rows(sets)
-        known = row >= 0
-        shown = row.clamp_min(0)
-        effects = self.effects[shown] * known[..., None]
-        novel = effects * (known & ~self.measured[shown])[..., None]
-        lone = novel.sum(dim=1) @ self.readout
-        together, several = torch.zeros_like(lone), self.composes(sets)
+        shown, known = row.clamp_min(0), (row >= 0)[..., None]
+        denoised = self.denoised[shown] * known
+        alone = (denoised - self.own[shown] * known).sum(dim=1) @ self.readout
+        together, several = torch.zeros_like(alone), self.composes(sets)
         if bool(several.any()):
-            measured = (self.own[shown] * (known & self.measured[shown])[..., None]).sum(dim=1)
             at = several.nonzero().squeeze(1)
-            target = self.composed(row[at])
-            lacking = target - (measured + novel.sum(dim=1))[at]
-            together = together.index_copy(0, at, lacking @ self.readout)
-        return Shifts(lone[inverse], together[inverse], several[inverse])
+            beyond = self.composed(row[at]) - denoised[at].sum(dim=1)
+            together = together.index_copy(0, at, beyond @ self.readout)
+        return Shifts(alone[inverse], together[inverse], several[inverse])
 
     def composed(self, row: Int[Tensor, "B K"]) -> Float[Tensor, "B C"]:
         """Return the composed effects of sets of rows; needs `stacked`."""

@@ -163,8 +163,7 @@ class Predictor(nn.Module):
         if self.composition is not None:
             shifts = self.composition(members)
             composed = shifts.composed.unsqueeze(1)
-            # What members do together is what their sum lacks: the whole owes nothing to its parts.
-            first_order = torch.where(composed, first_order.detach(), first_order) + shifts.novel
+            first_order = first_order + shifts.alone
             second_order = torch.where(composed, shifts.together, second_order)
         # A doubted set departs less from the control cell, in its spread as in its shift.
         log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole)

@@ -12,6 +12,7 @@ from torch import nn
 from gpjepa.core.random import numpy_stream
 from gpjepa.core.threads import single_threaded
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.encoder import CellEncoder, ResidualBlock
 from gpjepa.model.gpjepa import GeneMoments
 
@@ -19,6 +20,8 @@ BLOCKS = 20  # co-expression blocks of genes
 START_SCALE = 4.0  # deviation of the first unit over training cells at the start of Stage A
 START_NOISE = 0.1  # of the random part of the encoder's parameters at that start
 MOST_CELLS = 5000  # that the axes are fitted on
+START_RIDGE = 1e-2  # of the decoder's start, relative to the mean variance of the latents
+MOST_RAISED = 5.0
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
@@ -110,3 +113,35 @@ def _leading_axes(encoder: CellEncoder, table: CellTable, count: int, seed: int)
         axes = TruncatedSVD(count, random_state=seed).fit(centred)
     deviation = max(float(axes.singular_values_[0]) / np.sqrt(len(few)), 1e-6)
     return (axes.components_ * (START_SCALE / deviation)).astype(np.float32)
+
+
+@torch.no_grad()
+def start_from_latents(
+    decoder: CountDecoder, encoder: CellEncoder, table: CellTable, seed: int
+) -> None:
+    """Start a linear decoder at the regression of training cells' expression on their latents.
+
+    So the decoder spans what the encoder sees from the first step. log1p flattens weakly
+    expressed genes; their slopes are raised by what it took, at most `MOST_RAISED` times.
+    """
+    if isinstance(decoder.body, nn.Sequential):
+        return
+    chosen = numpy_stream(seed, "decoder").permutation(len(table))[:MOST_CELLS]
+    few = table.take(np.sort(chosen))
+    device = decoder.logits.weight.device
+    latents = [encoder(*batch) for batch in few.batches(device)]
+    latent = torch.cat(latents).double().cpu().numpy()
+    target = float(encoder.scaling.target)
+    expression = log_expression(few, target)
+    mean = latent.mean(axis=0)
+    centred = latent - mean
+    gram = centred.T @ centred
+    gram += START_RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
+    with single_threaded():
+        slopes = np.linalg.solve(gram, (expression.T @ centred).T).T  # [G, D]
+    share = np.asarray(few.counts.sum(axis=0)).ravel() / few.library.sum()
+    kept = np.maximum(target * share / (1.0 + target * share), 1.0 / MOST_RAISED)
+    weight = torch.from_numpy(slopes / kept[:, None]).to(decoder.logits.weight)
+    decoder.logits.weight[: decoder.genes] = weight
+    decoder.logits.weight[decoder.genes :] = 0.0
+    decoder.logits.bias -= decoder.logits.weight @ torch.from_numpy(mean).to(weight)

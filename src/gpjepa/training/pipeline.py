@@ -20,8 +20,7 @@ from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
 from gpjepa.training.ablations.decode import StageDecode
 from gpjepa.training.ablations.reconstruction import StageReconstruction
-from gpjepa.training.alignment import Alignment
-from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
+from gpjepa.training.cells import coexpression_blocks, start_from_coexpression, start_from_latents
 from gpjepa.training.checkpoint import Progress
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
@@ -74,16 +73,11 @@ def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncod
         return build_encoder(moments, config)
 
 
-def seeded_world_model(
-    prepared: Prepared,
-    config: Config,
-    seed: int,
-    composition: EffectComposition | None = None,
-) -> WorldModel:
+def seeded_world_model(prepared: Prepared, config: Config, seed: int) -> WorldModel:
     """Build a world model whose initial parameters depend on the seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "model"))
-        return WorldModel(prepared.moments, prepared.spec, config, composition)
+        return WorldModel(prepared.moments, prepared.spec, config)
 
 
 def joined(tables: list[CellTable]) -> CellTable:
@@ -131,11 +125,12 @@ def run_stage_bc(
 ) -> tuple[StageBC, Progress]:
     """Fit predictor, head and decoder on an encoder from Stage A (or from scratch: None).
 
-    `composition` is fitted on the same measured effects; None leaves sets to the transformer.
+    `composition` denoises the effects of measured combinations that the predictor is to reach.
     """
-    model = seeded_world_model(prepared, config, session.seed, composition)
+    model = seeded_world_model(prepared, config, session.seed)
     if encoder is not None:
         model.encoder.load_state_dict(encoder.state_dict())
+        start_from_latents(model.decoder, model.encoder, prepared.training.table, session.seed)
     seed, moments = session.seed, prepared.moments
     pairs = make_pairs(
         prepared.training, prepared.observed.labels, prepared.vocabulary, config, seed
@@ -145,8 +140,7 @@ def run_stage_bc(
     )
     observed = effect_targets(prepared, composition)
     pairing = pairing_of(config.predictor.pairing)
-    align = Alignment(prepared.controls, moments.target)
-    stage = StageBC(model, teacher, observed, pairs, pairing, config, validation, align)
+    stage = StageBC(model, teacher, observed, pairs, pairing, config, validation)
     per_epoch = max(1, -(-len(prepared.training.table) // config.fit.batch_size))
     plan = replace(_fit_plan(config, per_epoch, session), patience=config.fit.patience)
     return stage, _trained(stage, plan, session)

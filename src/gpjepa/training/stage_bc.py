@@ -76,7 +76,6 @@ class StageBC(nn.Module):
         pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
         config: Config,
         validation: EffectValidation,
-        align: Callable[[WorldModel], None],
     ) -> None:
         super().__init__()
         self.model = model
@@ -90,7 +89,7 @@ class StageBC(nn.Module):
         self.register_buffer("error", observed.error)
         self.target = observed.target
         self.config, self.source, self.pair = config, source, pair
-        self.validation, self.align = validation, align
+        self.validation = validation
 
     def batch(self, step: int, device: torch.device) -> PairBatch:
         """Return the cells of a step."""
@@ -114,7 +113,7 @@ class StageBC(nn.Module):
             Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
             *self._counts(batch, drawn.latent, imagined, state, library),
             Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
-            *self._priors(prediction, batch.condition),
+            *self._priors(prediction),
         )
         kept = tuple(term for term in terms if term.weight)
         return Terms((*kept, *spread_monitors("encoder", seen), active_units(drawn.kl)))
@@ -176,14 +175,10 @@ class StageBC(nn.Module):
         nats = population_term(effect[real], self.effect[row], self.error[row])
         return nats.sum() / max(1, len(row))
 
-    def _priors(self, prediction: Prediction, condition: Condition) -> tuple[Term, Term]:
-        """Return the Gaussian priors on the shifts that are learned here, in nats per cell."""
+    def _priors(self, prediction: Prediction) -> tuple[Term, Term]:
+        """Return the Gaussian priors on the shifts, in nats per cell."""
         first = 0.5 * prediction.first_order.square().sum(dim=1).mean()
-        second = 0.5 * prediction.second_order.square().sum(dim=1)
-        composition = self.model.predictor.composition
-        if composition is not None:
-            second = second * ~composition.composes(condition.members)
-        second = second.mean()
+        second = 0.5 * prediction.second_order.square().sum(dim=1).mean()
         loss = self.config.loss
         return Term("shift", first, loss.shift), Term("interaction", second, loss.interaction)
 
@@ -212,10 +207,7 @@ class StageBC(nn.Module):
 
         Without counts in the objective the decoder is untrained, and there are none.
         """
-        if not self.config.loss.nb:
-            return {}
-        self.align(self.model)
-        return self.validation(self.model, device)
+        return {} if not self.config.loss.nb else self.validation(self.model, device)
 
 
 def _misfit(batch: PairBatch, distribution: CountDistribution) -> Float[Tensor, ""]:
