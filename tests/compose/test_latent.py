@@ -17,7 +17,9 @@ def fitted(screen, features=NOTHING, others=(), rows=None):
     singles = tuple(label for label in screen.labels if "+" not in label)
     vocabulary = Vocabulary((*singles, *others), len(singles))
     genes = np.arange(effects.shape[1])
-    return vocabulary, fit_members(labels, effects, genes, vocabulary, features, 6, 0)
+    return vocabulary, fit_members(
+        labels, effects, 0.9 * effects, genes, vocabulary, features, 6, 0
+    )
 
 
 def test_cells_and_tables_run_the_same_module(screen, monkeypatch):

@@ -23,6 +23,7 @@ def known() -> Known:
     return Known(
         torch.tensor([0, 1, 2, -1, 3, 4]),
         torch.randn(5, DIRECTIONS, generator=generator),
+        torch.randn(5, DIRECTIONS, generator=generator),
         torch.zeros(5, 2),
         torch.tensor([True, True, True, False, False]),
         basis.contiguous(),
@@ -43,22 +44,23 @@ def composition() -> EffectComposition:
 def test_before_alignment_nothing_is_shifted():
     module = EffectComposition(known(), None, LATENT, True)
     found = module(torch.tensor([[0, 1], [4, -1]]))
-    assert not found.novel.any()
+    assert not found.alone.any()
     assert not found.together.any()
 
 
-def test_a_measured_member_alone_is_left_to_the_transformer(composition):
+def test_a_member_alone_is_shifted_by_what_its_decoded_effect_lacks(composition):
     found = composition(torch.tensor([[0, -1], [-1, -1]]))
-    assert not found.novel.any()
+    lacking = composition.denoised[0] - composition.own[0]
+    torch.testing.assert_close(found.alone[0], lacking @ composition.readout)
+    assert not found.alone[1].any()
     assert not found.together.any()
     assert not found.composed.any()
 
 
-def test_a_set_is_shifted_by_what_the_decoded_sum_of_its_members_lacks(composition):
+def test_a_set_is_shifted_by_its_composed_effect_beyond_the_sum(composition):
     found = composition(torch.tensor([[0, 2]]))
-    target = 0.5 * composition.effects[[0, 2]].sum(dim=0)
-    lacking = target - composition.own[[0, 2]].sum(dim=0)
-    torch.testing.assert_close(found.together[0], lacking @ composition.readout)
+    beyond = 0.5 * composition.effects[[0, 2]].sum(dim=0) - composition.denoised[[0, 2]].sum(dim=0)
+    torch.testing.assert_close(found.together[0], beyond @ composition.readout)
     assert found.composed.tolist() == [True]
 
 
@@ -79,17 +81,15 @@ def test_the_order_of_a_set_and_its_padding_cannot_matter(composition):
 
 def test_a_set_of_three_is_composed(composition):
     found = composition(torch.tensor([[0, 1, 2]]))
-    target = 0.5 * composition.effects[:3].sum(dim=0)
-    lacking = target - composition.own[:3].sum(dim=0)
-    torch.testing.assert_close(found.together[0], lacking @ composition.readout)
+    beyond = 0.5 * composition.effects[:3].sum(dim=0) - composition.denoised[:3].sum(dim=0)
+    torch.testing.assert_close(found.together[0], beyond @ composition.readout)
 
 
 def test_a_member_known_by_relations_is_shifted_by_its_predicted_effect(composition):
     found = composition(torch.tensor([[4, -1]]))
-    torch.testing.assert_close(found.novel[0], composition.effects[3] @ composition.readout)
-    assert composition.places(torch.tensor([[0, 3, 4, -1]])).tolist() == [
-        [False, False, True, False]
-    ]
+    torch.testing.assert_close(found.alone[0], composition.denoised[3] @ composition.readout)
+    placed = composition.places(torch.tensor([[0, 3, 4, -1]]))
+    assert placed.tolist() == [[False, False, True, False]]
 
 
 def test_a_set_with_a_member_of_unknown_effect_is_left_to_the_transformer(composition):

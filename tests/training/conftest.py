@@ -14,7 +14,6 @@ import torch
 from gpjepa.core.config import Config
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq, read
-from gpjepa.training.alignment import Alignment
 from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.pairs import PairSource, make_pairs
 from gpjepa.training.pipeline import Session, open_fabric, seeded_world_model
@@ -84,7 +83,6 @@ def make_stage() -> Callable[..., StageBC]:
         source = make_pairs(prepared.training, measured.labels, vocabulary, config, 0)
         judge = make_validation(prepared.controls, prepared.validation, vocabulary, target, 0)
         pairing = pairing_of(config.predictor.pairing)
-        align = Alignment(prepared.controls, target)
-        return StageBC(model, teacher, targets, source, pairing, config, judge, align)
+        return StageBC(model, teacher, targets, source, pairing, config, judge)
 
     return make

@@ -14,17 +14,21 @@ def aligned(prepared, tiny):
     singles = [label for label in prepared.observed.labels if "+" not in label]
     rows = [prepared.observed.labels.index(label) for label in singles]
     position = {label: row for row, label in enumerate(singles)}
+    effects = torch.from_numpy(prepared.observed.effect[rows]).float()
     known = Known(
         torch.tensor([position.get(name, -1) for name in vocabulary.members]),
-        torch.from_numpy(prepared.observed.effect[rows]).float(),
+        effects,
+        0.5 * effects,
         torch.zeros(len(rows), 1),
         torch.ones(len(rows), dtype=torch.bool),
         torch.eye(len(genes)),
         torch.from_numpy(genes),
     )
     config = tiny.make_config(predictor={"form": "composed"})
-    composition = EffectComposition(known, None, config.encoder.latent, False)
-    model = seeded_world_model(prepared, config, 0, composition).eval()
+    model = seeded_world_model(prepared, config, 0).eval()
+    model.predictor.composition = EffectComposition(known, None, config.encoder.latent, False)
+    with torch.no_grad():
+        model.decoder.logits.weight.mul_(10.0)
     Alignment(prepared.controls, prepared.moments.target)(model)
     return model
 
@@ -49,6 +53,17 @@ def test_the_readout_returns_the_shift_that_decodes_to_an_effect(aligned, prepar
     found = effect @ aligned.predictor.composition.readout
     again = effect_of(aligned, prepared, found)
     assert torch.linalg.norm(again - effect) < 0.1 * torch.linalg.norm(effect)
+
+
+def test_a_member_alone_decodes_to_its_denoised_effect(aligned, prepared):
+    composition = aligned.predictor.composition
+    index = torch.arange(3)
+    shift = composition(index[:, None]).alone
+    lacking = (composition.denoised - composition.own)[composition.row[index]]
+    for row in range(3):
+        reached = effect_of(aligned, prepared, shift[row])
+        before = torch.linalg.norm(lacking[row])
+        assert torch.linalg.norm(reached - lacking[row] @ composition.basis) < 0.9 * before
 
 
 def test_own_effects_are_those_the_predictor_decodes(aligned, prepared):

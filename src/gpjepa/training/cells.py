@@ -22,6 +22,7 @@ START_NOISE = 0.1  # of the random part of the encoder's parameters at that star
 MOST_CELLS = 5000  # that the axes are fitted on
 START_RIDGE = 1e-2  # of the decoder's start, relative to the mean variance of the latents
 MOST_RAISED = 5.0
+MATCHES = 5  # rounds that bring mean shares to the base rates
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
@@ -131,6 +132,7 @@ def start_from_latents(
     device = decoder.logits.weight.device
     latents = [encoder(*batch) for batch in few.batches(device)]
     latent = torch.cat(latents).double().cpu().numpy()
+    base = decoder.logits.bias.clone()
     target = float(encoder.scaling.target)
     expression = log_expression(few, target)
     mean = latent.mean(axis=0)
@@ -145,3 +147,15 @@ def start_from_latents(
     decoder.logits.weight[: decoder.genes] = weight
     decoder.logits.weight[decoder.genes :] = 0.0
     decoder.logits.bias -= decoder.logits.weight @ torch.from_numpy(mean).to(weight)
+    _match_shares(decoder, torch.from_numpy(latent).to(weight), base)
+
+
+def _match_shares(decoder: CountDecoder, latent: torch.Tensor, base: torch.Tensor) -> None:
+    """Move the logits' bias until the mean shares of these cells are those of the logits `base`.
+
+    The mean of exponentials is above the exponential of the mean.
+    """
+    wanted = torch.log_softmax(base, dim=0)
+    for _ in range(MATCHES):
+        made = decoder.log_shares(latent).exp().mean(dim=0)
+        decoder.logits.bias += wanted - torch.log(made.clamp_min(1e-12))
