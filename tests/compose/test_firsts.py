@@ -98,3 +98,17 @@ def test_a_single_gene_is_enough():
     views = views_of(np.ones((1, 1)), np.ones((1, 1)))
     assert np.isfinite(relations.predict(views)).all()
     assert relations.novelty(views) == 1.0
+
+
+def test_the_closest_prediction_is_the_posterior_mean_left_out_one_at_a_time():
+    rng = np.random.default_rng(4)
+    family = np.arange(20) % 5
+    rows = np.eye(5)[family]
+    effects = rng.normal(size=(5, 8))[family] + 1.5 * rng.normal(size=(20, 8))
+    found = fit_relations(effects, views_of(rows, rows)).closest()
+    assert found.expansion == 1.0
+    covariance = found.parts[0] + found.parts[1] * rows @ rows.T + np.eye(20)
+    rest = np.arange(1, 20)
+    cross = (covariance - np.eye(20))[0, rest]
+    blind = cross @ np.linalg.solve(covariance[np.ix_(rest, rest)], effects[rest])
+    np.testing.assert_allclose(found.errors[0], effects[0] - blind, atol=1e-8)

@@ -6,7 +6,6 @@ import torch
 from scipy.sparse import csr_matrix
 
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.genes import GeneScaling
 from gpjepa.training.cells import (
@@ -14,7 +13,6 @@ from gpjepa.training.cells import (
     gene_moments,
     log_expression,
     start_from_coexpression,
-    start_from_latents,
 )
 
 
@@ -133,28 +131,3 @@ def test_fewer_genes_than_units_start_too(genes: int, programmes: int) -> None:
         latent = started(cells)(*inputs(cells))
     assert torch.isfinite(latent).all()
     assert float(latent.std(dim=0).max()) > 0.1
-
-
-@pytest.mark.parametrize("has_rest", [False, True])
-def test_the_decoder_starts_at_what_the_latents_say_of_each_gene(has_rest: bool) -> None:
-    cells = structured()
-    library = cells.library * (2.0 if has_rest else 1.0)
-    cells = CellTable(cells.counts, library)
-    moments, encoder = gene_moments(cells, has_rest), started(cells)
-    decoder = CountDecoder(32, moments.base_rate, has_rest)
-    start_from_latents(decoder, encoder, cells, 0)
-    counts, totals = inputs(cells)
-    with torch.no_grad():
-        shares = decoder.mean_shares(encoder(counts, totals)).numpy()
-    observed = counts.numpy() / totals.numpy()[:, None]
-    agreement = [np.corrcoef(shares[:, g], observed[:, g])[0, 1] for g in range(40)]
-    assert np.median(agreement) > 0.6
-    assert np.allclose(shares.mean(axis=0), observed.mean(axis=0), rtol=0.4)
-
-
-def test_a_decoder_with_a_hidden_layer_starts_as_it_was_made() -> None:
-    cells = structured()
-    decoder = CountDecoder(32, gene_moments(cells, False).base_rate, False, hidden=8)
-    before = decoder.logits.weight.clone()
-    start_from_latents(decoder, started(cells), cells, 0)
-    assert torch.equal(decoder.logits.weight, before)

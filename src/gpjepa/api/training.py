@@ -126,7 +126,7 @@ class Trainee:
             after.append(run_decode(stage.model, prepared, config, used))
         model = stage.model.eval().requires_grad_(False)
         model.predictor.composition = composition
-        Alignment(prepared.controls, prepared.moments.target)(model)
+        Alignment(prepared.controls, prepared.training.table, prepared.moments.target)(model)
         calibration = calibrate(
             model, stage.validation, prepared.observed, prepared.vocabulary, gated
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -65,6 +65,11 @@ class Relations:
         explained = np.einsum("ns,st,nt->n", cross, self.precision, cross)
         explained += self.parts[0] * (cross @ reach) ** 2 / rest
         return np.asarray(np.clip(1 - explained / total, 0.0, 1.0))
+
+    def closest(self) -> Relations:
+        """Return the posterior mean itself, not expanded: closest in distance, right in size."""
+        errors = self.weights / np.diagonal(self.precision)[:, None]
+        return replace(self, expansion=1.0, errors=errors)
 
     def _related(self, views: Views) -> np.ndarray:
         return np.asarray(np.tensordot(self.parts[1:], views.alike, axes=1))

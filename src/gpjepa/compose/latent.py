@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from gpjepa.compose.composer import Composer
+from gpjepa.compose.firsts import Relations, fit_relations
 from gpjepa.compose.fit import fit_table
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import members_of
@@ -32,7 +34,8 @@ def fit_members(
 ) -> EffectComposition | None:
     """Fit how effects combine and relate on measured `effects` [labels, H] of the genes at `genes`.
 
-    `denoised` [labels, H] are what decoded single effects are to be.
+    `denoised` [labels, H] are what decoded single effects are to be, and what genes never
+    perturbed are predicted from: measured ones all carry the error of the one control.
     `features` are the user's; None takes the embedded gene sets, an empty table knows nothing.
     Returns None where there is nothing to learn: fewer than `FEWEST_SINGLES` single perturbations.
     """
@@ -40,13 +43,16 @@ def fit_members(
     if len(singles) < FEWEST_SINGLES:
         return None
     composer = fit_table(EffectTable(tuple(labels), effects), None, features, seed)
-    learned = composer.stack.held_out is not None
-    names = _placed(composer, vocabulary)
     position = {label: index for index, label in enumerate(labels)}
     own = denoised[[position[name] for name in composer.alone.names]]
+    related = denoised[[position[name] for name in composer.priors.basis]]
+    relations = fit_relations(related, composer.priors.views(composer.priors.basis)).closest()
+    composer = replace(composer, relations=relations)
+    learned = composer.stack.held_out is not None
+    names = _placed(composer, vocabulary)
     known = _known(composer, names, vocabulary, own, genes)
     stacked = composer.stack.module() if learned else None
-    return EffectComposition(known, stacked, latent, _supported(composer))
+    return EffectComposition(known, stacked, latent, _supported(relations, related))
 
 
 def _placed(composer: Composer, vocabulary: Vocabulary) -> list[str]:
@@ -84,11 +90,10 @@ def _known(
     )
 
 
-def _supported(composer: Composer) -> bool:
+def _supported(relations: Relations, effects: np.ndarray) -> bool:
     """Say whether relations predict singles left out better than no change and their mean."""
-    effects = composer.alone.effects[composer.alone.measured]
     count = len(effects)
     others = (effects.sum(axis=0) - effects) / max(count - 1, 1)
-    own = np.linalg.norm(composer.relations.errors, axis=1).mean()
+    own = np.linalg.norm(relations.errors, axis=1).mean()
     floor = min(np.linalg.norm(base, axis=1).mean() for base in (effects, effects - others))
     return bool(own < (1.0 - LEAST_GAIN) * floor)

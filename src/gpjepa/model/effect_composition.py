@@ -101,6 +101,15 @@ class EffectComposition(nn.Module):
             together = together.index_copy(0, at, beyond @ self.readout)
         return Shifts(alone[inverse], together[inverse], several[inverse])
 
+    def target(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
+        """Return the effects that sets are to have, on `genes`: composed, or sums of denoised."""
+        row = self._rows(members)
+        total = (self.denoised[row.clamp_min(0)] * (row >= 0)[..., None]).sum(dim=1)
+        several = self.composes(members)
+        if bool(several.any()):
+            total[several] = self.composed(row[several])
+        return total @ self.basis
+
     def composed(self, row: Int[Tensor, "B K"]) -> Float[Tensor, "B C"]:
         """Return the composed effects of sets of rows; needs `stacked`."""
         assert self.stacked is not None

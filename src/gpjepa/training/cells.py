@@ -12,7 +12,6 @@ from torch import nn
 from gpjepa.core.random import numpy_stream
 from gpjepa.core.threads import single_threaded
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.encoder import CellEncoder, ResidualBlock
 from gpjepa.model.gpjepa import GeneMoments
 
@@ -20,9 +19,6 @@ BLOCKS = 20  # co-expression blocks of genes
 START_SCALE = 4.0  # deviation of the first unit over training cells at the start of Stage A
 START_NOISE = 0.1  # of the random part of the encoder's parameters at that start
 MOST_CELLS = 5000  # that the axes are fitted on
-START_RIDGE = 1e-2  # of the decoder's start, relative to the mean variance of the latents
-MOST_RAISED = 5.0
-MATCHES = 5  # rounds that bring mean shares to the base rates
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
@@ -114,48 +110,3 @@ def _leading_axes(encoder: CellEncoder, table: CellTable, count: int, seed: int)
         axes = TruncatedSVD(count, random_state=seed).fit(centred)
     deviation = max(float(axes.singular_values_[0]) / np.sqrt(len(few)), 1e-6)
     return (axes.components_ * (START_SCALE / deviation)).astype(np.float32)
-
-
-@torch.no_grad()
-def start_from_latents(
-    decoder: CountDecoder, encoder: CellEncoder, table: CellTable, seed: int
-) -> None:
-    """Start a linear decoder at the regression of training cells' expression on their latents.
-
-    So the decoder spans what the encoder sees from the first step. log1p flattens weakly
-    expressed genes; their slopes are raised by what it took, at most `MOST_RAISED` times.
-    """
-    if isinstance(decoder.body, nn.Sequential):
-        return
-    chosen = numpy_stream(seed, "decoder").permutation(len(table))[:MOST_CELLS]
-    few = table.take(np.sort(chosen))
-    device = decoder.logits.weight.device
-    latents = [encoder(*batch) for batch in few.batches(device)]
-    latent = torch.cat(latents).double().cpu().numpy()
-    base = decoder.logits.bias.clone()
-    target = float(encoder.scaling.target)
-    expression = log_expression(few, target)
-    mean = latent.mean(axis=0)
-    centred = latent - mean
-    gram = centred.T @ centred
-    gram += START_RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-    with single_threaded():
-        slopes = np.linalg.solve(gram, (expression.T @ centred).T).T  # [G, D]
-    share = np.asarray(few.counts.sum(axis=0)).ravel() / few.library.sum()
-    kept = np.maximum(target * share / (1.0 + target * share), 1.0 / MOST_RAISED)
-    weight = torch.from_numpy(slopes / kept[:, None]).to(decoder.logits.weight)
-    decoder.logits.weight[: decoder.genes] = weight
-    decoder.logits.weight[decoder.genes :] = 0.0
-    decoder.logits.bias -= decoder.logits.weight @ torch.from_numpy(mean).to(weight)
-    _match_shares(decoder, torch.from_numpy(latent).to(weight), base)
-
-
-def _match_shares(decoder: CountDecoder, latent: torch.Tensor, base: torch.Tensor) -> None:
-    """Move the logits' bias until the mean shares of these cells are those of the logits `base`.
-
-    The mean of exponentials is above the exponential of the mean.
-    """
-    wanted = torch.log_softmax(base, dim=0)
-    for _ in range(MATCHES):
-        made = decoder.log_shares(latent).exp().mean(dim=0)
-        decoder.logits.bias += wanted - torch.log(made.clamp_min(1e-12))

@@ -20,7 +20,7 @@ from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
 from gpjepa.training.ablations.decode import StageDecode
 from gpjepa.training.ablations.reconstruction import StageReconstruction
-from gpjepa.training.cells import coexpression_blocks, start_from_coexpression, start_from_latents
+from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
@@ -130,7 +130,6 @@ def run_stage_bc(
     model = seeded_world_model(prepared, config, session.seed)
     if encoder is not None:
         model.encoder.load_state_dict(encoder.state_dict())
-        start_from_latents(model.decoder, model.encoder, prepared.training.table, session.seed)
     seed, moments = session.seed, prepared.moments
     pairs = make_pairs(
         prepared.training, prepared.observed.labels, prepared.vocabulary, config, seed

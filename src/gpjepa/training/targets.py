@@ -22,12 +22,8 @@ def effect_targets(prepared: Prepared, composition: EffectComposition | None) ->
     effect = torch.from_numpy(posterior.mean).float()
     if composition is not None and composition.stacked is not None:
         members = torch.from_numpy(prepared.vocabulary.encode(measured.labels))
-        row = torch.where(members >= 0, composition.row[members.clamp_min(0)], -1)
-        placed = ((row >= 0) | (members < 0)).all(dim=1) & ((members >= 0).sum(dim=1) > 1)
-        at = placed.nonzero().squeeze(1)
-        if len(at):
-            composed = composition.composed(row[at]) @ composition.basis
-            effect[at[:, None], composition.genes[None]] = composed
+        at = composition.composes(members).nonzero().squeeze(1)
+        effect[at[:, None], composition.genes[None]] = composition.target(members[at])
     error = torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float()
     return EffectTargets(effect, error, prepared.moments.target)
 
