@@ -53,6 +53,7 @@ def test_a_pair_shift_by_hand_gives_the_difference_of_what_it_decodes_to(model) 
     shift = torch.linspace(-2.0, 2.0, 8)
     start = changed(model, first=0.0, second=shift)
     start.bundle.model.head = DeterministicHead()
+    start.bundle.model.predictor.composition = None
     found = combine(start, ["A+B", "A+B+C"], 0)
     state, offset = start.controls.state, start.offset
     weight = start.controls.library / start.controls.library.sum()
@@ -169,6 +170,7 @@ class Composed(torch.nn.Module):
 
 def test_a_composition_says_itself_what_members_do_alone_and_beyond(model) -> None:
     plain, start = changed(model), changed(model)
+    plain.bundle.model.predictor.composition = None
     start.bundle.model.predictor.composition = Composed()
     before, found = (combine(each, ["A+B", "C+D"], 0) for each in (plain, start))
     others = np.setdiff1d(np.arange(found.effect.shape[1]), [2, 7])
