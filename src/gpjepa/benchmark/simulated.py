@@ -18,6 +18,7 @@ CELLS, GENES = 100, 300  # cells of each perturbation
 PAIRS = 0.25  # held-out share
 FEW, TRIPLES = 12, 40  # genes of which all 66 pairs are measured, and triples of them
 FEWER_CELLS = 50
+PANEL = 0.4  # of the counts of control cells: three strong activations must fit into a cell
 
 
 def simulation(seed: int) -> SimulationConfig:
@@ -41,7 +42,13 @@ def simulation_of_triples(seed: int) -> SimulationConfig:
         preset="free",
         seed=seed,
         cells=CellsConfig(control=1000, perturbed=FEWER_CELLS),
-        free=FreeConfig(genes=GENES, perturbed=FEW, pairs=FEW * (FEW - 1) // 2, triples=TRIPLES),
+        free=FreeConfig(
+            genes=GENES,
+            perturbed=FEW,
+            pairs=FEW * (FEW - 1) // 2,
+            triples=TRIPLES,
+            panel_share=PANEL,
+        ),
     )
 
 
