@@ -162,7 +162,7 @@ def gated(start: Start) -> np.ndarray:
 
 
 def most_expressed(start: Start, genes: np.ndarray) -> np.ndarray:
-    """Return which of the positions `genes` controls express most, at most 500, in order."""
+    """Return which of the positions `genes` controls express most, at most 300, in order."""
     total = np.asarray(start.cells.table.counts.sum(axis=0), dtype=np.float64).ravel()[genes]
     return np.sort(np.argsort(-total, kind="stable")[:MOST_GENES])
 

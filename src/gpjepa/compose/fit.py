@@ -54,8 +54,12 @@ def fit_table(
     genes: tuple[str, ...] | None,
     features: GeneFeatures | None,
     seed: int,
+    denoised: np.ndarray | None = None,
 ) -> Composer:
-    """Learn from a table of singles and combinations; raise `DataError` without any single."""
+    """Learn from a table of singles and combinations; raise `DataError` without any single.
+
+    Genes never measured are predicted from `denoised` effects, rows as in the table, where given.
+    """
     singles = tuple(label for label in table.labels if len(members_of(label)) == 1)
     if not singles:
         raise DataError(
@@ -68,7 +72,9 @@ def fit_table(
     rows = priors.rows(singles)
     alone = Alone(singles, effects, rows, np.ones(len(singles), dtype=bool))
     stack = fit_stack(table, alone, seed)
-    relations = fit_relations(effects[strong], priors.views(priors.basis))
+    told = table.effects if denoised is None else denoised
+    related = told[[table.row[name] for name in priors.basis]]
+    relations = fit_relations(related, priors.views(priors.basis))
     notes = (*_told(table, stack), *priors.notes())
     return Composer(alone, stack, relations, priors, genes, notes)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gpjepa.compose.composer import Composer
-from gpjepa.compose.firsts import Relations, fit_relations
+from gpjepa.compose.firsts import Relations
 from gpjepa.compose.fit import fit_table
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import members_of
@@ -42,17 +42,16 @@ def fit_members(
     singles = [label for label in labels if len(members_of(label)) == 1]
     if len(singles) < FEWEST_SINGLES:
         return None
-    composer = fit_table(EffectTable(tuple(labels), effects), None, features, seed)
-    position = {label: index for index, label in enumerate(labels)}
-    own = denoised[[position[name] for name in composer.alone.names]]
-    related = denoised[[position[name] for name in composer.priors.basis]]
-    relations = fit_relations(related, composer.priors.views(composer.priors.basis)).closest()
-    composer = replace(composer, relations=relations)
+    table = EffectTable(tuple(labels), effects)
+    composer = fit_table(table, None, features, seed, denoised)
+    composer = replace(composer, relations=composer.relations.closest())
+    own = denoised[[table.row[name] for name in composer.alone.names]]
+    related = denoised[[table.row[name] for name in composer.priors.basis]]
     learned = composer.stack.held_out is not None
     names = _placed(composer, vocabulary)
     known = _known(composer, names, vocabulary, own, genes)
     stacked = composer.stack.module() if learned else None
-    return EffectComposition(known, stacked, latent, _supported(relations, related))
+    return EffectComposition(known, stacked, latent, _supported(composer.relations, related))
 
 
 def _placed(composer: Composer, vocabulary: Vocabulary) -> list[str]:

@@ -177,11 +177,15 @@ def similarity(
     return np.clip(product.toarray(), 0.0, 1.0)
 
 
-def _vectors(matrix: SetMatrix, genes: Sequence[str]) -> csr_matrix:
-    """Return the set vectors of genes, one row each; zeros for a gene in no set."""
+def selection(matrix: SetMatrix, genes: Sequence[str]) -> csr_matrix:
+    """Return what picks the rows of genes [genes, rows of the matrix], none for one in no set."""
     found = matrix.rows([str(gene) for gene in genes])
     lines = np.array([line for line, row in enumerate(found) if row is not None], dtype=np.int64)
     rows = np.array([row for row in found if row is not None], dtype=np.int64)
     shape = (len(found), len(matrix.position))
-    choose = csr_matrix((np.ones(len(rows)), (lines, rows)), shape=shape)
-    return csr_matrix(choose @ matrix.weights)
+    return csr_matrix((np.ones(len(rows)), (lines, rows)), shape=shape)
+
+
+def _vectors(matrix: SetMatrix, genes: Sequence[str]) -> csr_matrix:
+    """Return the set vectors of genes, one row each; zeros for a gene in no set."""
+    return csr_matrix(selection(matrix, genes) @ matrix.weights)

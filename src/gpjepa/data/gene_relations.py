@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, diags_array
 
-from gpjepa.data.gene_features import SetMatrix, set_matrix
+from gpjepa.data.gene_features import SetMatrix, selection, set_matrix
 from gpjepa.data.labels import symbol_of
 from gpjepa.data.references import aliases, baseline
 
@@ -65,11 +65,7 @@ class Knowledge:
         return np.stack([*(each.toarray() for each in found), near])
 
     def _members(self, weights: csr_matrix, genes: Sequence[str]) -> csr_matrix:
-        rows = self.sets.rows([str(gene) for gene in genes])
-        lines = [line for line, row in enumerate(rows) if row is not None]
-        kept = [row for row in rows if row is not None]
-        shape = (len(rows), weights.shape[0])
-        return csr_matrix(csr_matrix((np.ones(len(kept)), (lines, kept)), shape=shape) @ weights)
+        return csr_matrix(selection(self.sets, genes) @ weights)
 
     def _symbols(self, genes: Sequence[str]) -> csr_matrix:
         """Return the stems of symbols [N, stems], rows of unit length; of known genes only."""
