@@ -56,6 +56,19 @@ def test_cells_and_tables_compose_to_the_same_effect(screen):
     np.testing.assert_allclose(found.numpy(), composer.predict(asked).effects, atol=1e-4)
 
 
+def test_cells_and_tables_have_the_same_error_bars_up_to_their_level(screen):
+    vocabulary, members = fitted(screen)
+    singles = [label for label in screen.labels if "+" not in label]
+    doubles = [label for label in screen.labels if "+" in label]
+    rows = [[screen.row[label] for label in each] for each in (singles, doubles)]
+    composer = gpjepa.compose.fit(*(screen.effects[each] for each in rows), singles, doubles)
+    asked = ["G00+G05", "G01+G02+G09"]
+    found = members.spread(torch.from_numpy(vocabulary.encode(asked))).numpy()
+    told = composer.predict(asked)
+    factor = (told.high - told.low) / found
+    np.testing.assert_allclose(factor, factor.mean(), rtol=1e-4)
+
+
 def test_without_doubles_sets_are_left_to_the_transformer(screen):
     singles = [row for row, label in enumerate(screen.labels) if "+" not in label]
     vocabulary, members = fitted(screen, rows=singles)

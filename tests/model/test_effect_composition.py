@@ -3,6 +3,7 @@ import torch
 
 from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
 from gpjepa.model.effect_composition import EffectComposition, Known, blank
+from gpjepa.model.error_bars import ErrorBars, Scales
 from gpjepa.model.stacked import StackedComposition
 
 LATENT, DIRECTIONS, GENES = 3, 4, 5
@@ -29,6 +30,12 @@ def known() -> Known:
         basis.contiguous(),
         torch.arange(GENES),
     )
+
+
+def bars(parts: int) -> ErrorBars:
+    doubt = torch.tensor([0.0, 0.0, 0.0, 2.0, 3.0])
+    scales = torch.arange(1.0, GENES + 1), torch.ones(GENES), doubt, torch.ones(parts)
+    return ErrorBars(Scales(*(each.double() for each in scales)))
 
 
 @pytest.fixture
@@ -107,6 +114,28 @@ def test_a_blank_takes_the_shapes_of_a_saved_one_whatever_its_size():
     sets = torch.tensor([[0, 2], [1, 4]])
     torch.testing.assert_close(made(sets).together, saved(sets).together)
     assert blank({}, LATENT) is None
+
+
+def test_error_bars_are_saved_with_the_composition_and_a_run_without_them_has_none():
+    stacked = StackedComposition((rescaled(0.5),), torch.tensor([1.0, 0, 0], dtype=torch.float64))
+    saved = EffectComposition(known(), stacked, LATENT, True, bars(1))
+    made = blank(saved.state_dict(), LATENT)
+    made.load_state_dict(saved.state_dict(), strict=True)
+    sets = torch.tensor([[0, 2], [1, 4], [5, -1]])
+    found = made.spread(sets)
+    torch.testing.assert_close(found, saved.spread(sets))
+    torch.testing.assert_close(found[2], torch.full((GENES,), 3.0))
+    assert (found[:2] > 0).all()
+    older = {name: value for name, value in saved.state_dict().items() if "errors" not in name}
+    without = blank(older, LATENT)
+    without.load_state_dict(older, strict=True)
+    assert torch.isnan(without.spread(sets)).all()
+
+
+def test_what_was_measured_or_is_not_composed_has_no_error_bar():
+    module = EffectComposition(known(), None, LATENT, True, bars(0))
+    found = module.spread(torch.tensor([[0, -1], [0, 1], [3, -1], [-1, -1], [4, 0]]))
+    assert torch.isnan(found).all()
 
 
 def test_a_departure_is_the_composed_effect_less_the_effects_of_the_members(composition):

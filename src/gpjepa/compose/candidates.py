@@ -17,9 +17,9 @@ from gpjepa.evaluation.baselines_strong import (
     median_distance,
 )
 from gpjepa.evaluation.effect_table import EffectTable
-from gpjepa.model.composition import Composition, PairInteraction, PairKernel, pairs_of
+from gpjepa.model.composition import Composition, PairInteraction, PairKernel
+from gpjepa.model.error_bars import pair_doubt
 
-LEAST_LENGTH = 0.05  # of a typical distance between singles
 FEWEST_DOUBLES = 8  # a kernel is learned from this many on
 
 
@@ -61,16 +61,8 @@ class Candidate:
         root of the sum's length.
         """
         members = alone.members(labels, self.basis, size=2)
-        interaction = self.composition.interaction
-        owner, columns = pairs_of(members.present)
-        variance = torch.full((len(labels),), self.noise, dtype=torch.float64)
-        if self.noise_only:
-            variance = torch.ones_like(variance)
-        elif len(owner):
-            pair = interaction.variance(members.pick(owner, columns))
-            variance = variance.index_add(0, owner, pair)
-        length = members.effects.sum(dim=1).norm(dim=1) / interaction.kernel.unit
-        return np.asarray(torch.sqrt(variance * length.clamp_min(LEAST_LENGTH)).numpy())
+        noise = torch.tensor(self.noise, dtype=torch.float64)
+        return np.asarray(pair_doubt(self.composition, members, noise).numpy())
 
     @property
     def noise_only(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from gpjepa.compose.firsts import Relations
 from gpjepa.compose.members import Alone
@@ -13,6 +14,7 @@ from gpjepa.compose.priors import Priors
 from gpjepa.compose.stack import Stack
 from gpjepa.core.errors import ConfigError, VocabularyError, unknown
 from gpjepa.data.labels import CONTROL, members_of, parse_label
+from gpjepa.model.error_bars import ErrorBars, Scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,22 @@ class Composer:
         effects = self.relations.predict(self.priors.views(new))
         return self.alone.with_genes(new, effects, self.priors.rows(new))
 
+    def error_bars(self, names: Sequence[str]) -> ErrorBars:
+        """Return what says how far off effects may be, for the measured genes and then `names`."""
+        genes = self.alone.effects.shape[1]
+        together = np.full(genes, np.nan)
+        if self.stack.held_out is not None and self.stack.errors is not None:
+            doubt = self.stack.mixed(self.stack.held_out.doubt)
+            together = _scale(self.stack.errors / doubt[:, None])
+        own = self.relations.doubt(self.priors.views(names)) if names else np.zeros(0)
+        scales = Scales(
+            torch.from_numpy(together),
+            torch.from_numpy(_scale(self.relations.errors / self.relations.spread[:, None])),
+            torch.from_numpy(np.concatenate((np.zeros(len(self.alone.names)), own))),
+            torch.tensor([each.noise for each in self.stack.candidates], dtype=torch.float64),
+        )
+        return ErrorBars(scales)
+
     def _novelty(self, labels: Sequence[str]) -> np.ndarray:
         new = sorted({name for label in labels for name in members_of(label)} - {*self.alone.names})
         if not new:
@@ -171,6 +189,11 @@ def _width(errors: np.ndarray, level: float) -> np.ndarray:
 
     Each gene has its own scale; the multiple of it is pooled over all errors.
     """
-    scale = np.sqrt((errors**2).mean(axis=0))
+    scale = _scale(errors)
     safe = np.where(scale > 0, scale, 1.0)
     return scale * float(np.quantile(np.abs(errors / safe), level))
+
+
+def _scale(errors: np.ndarray) -> np.ndarray:
+    """Return the root mean square [G] of errors [N, G]."""
+    return np.asarray(np.sqrt((errors**2).mean(axis=0)))

@@ -51,7 +51,9 @@ def fit_members(
     names = _placed(composer, vocabulary)
     known = _known(composer, names, vocabulary, own, genes)
     stacked = composer.stack.module() if learned else None
-    return EffectComposition(known, stacked, latent, _supported(composer.relations, related))
+    supported = _supported(composer.relations, related)
+    errors = composer.error_bars(names)
+    return EffectComposition(known, stacked, latent, supported, errors)
 
 
 def _placed(composer: Composer, vocabulary: Vocabulary) -> list[str]:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
+from gpjepa.model.error_bars import ErrorBars, Scales
 from gpjepa.model.stacked import StackedComposition
 
 
@@ -49,7 +50,8 @@ class EffectComposition(nn.Module):
     effect minus the decoded one (`own` [M, C], 0 without training cells). Members together are
     shifted by their composed effect minus the sum of the denoised ones. Effects become shifts
     through `readout` [C, D], the ridge inverse of the decoder's Jacobian. `align` sets it and
-    `own`; until then shifts are 0. Without `stacked` nothing is composed.
+    `own`; until then shifts are 0. Without `stacked` nothing is composed. `errors` says how far
+    off effects may be; a run saved before there were any has None.
     """
 
     row: Tensor
@@ -64,7 +66,12 @@ class EffectComposition(nn.Module):
     supported: Tensor
 
     def __init__(
-        self, known: Known, stacked: StackedComposition | None, latent: int, supported: bool
+        self,
+        known: Known,
+        stacked: StackedComposition | None,
+        latent: int,
+        supported: bool,
+        errors: ErrorBars | None = None,
     ) -> None:
         super().__init__()
         for name, value in zip(Known._fields, known, strict=True):
@@ -74,6 +81,7 @@ class EffectComposition(nn.Module):
         self.register_buffer("readout", torch.zeros(directions, latent))
         self.register_buffer("supported", torch.tensor(supported))
         self.stacked = stacked
+        self.errors = errors
         self.requires_grad_(False)
 
     def places(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
@@ -113,9 +121,7 @@ class EffectComposition(nn.Module):
     def composed(self, row: Int[Tensor, "B K"]) -> Float[Tensor, "B C"]:
         """Return the composed effects of sets of rows; needs `stacked`."""
         assert self.stacked is not None
-        shown, there = row.clamp_min(0), (row >= 0)[..., None]
-        effects, priors = self.effects[shown] * there, self.priors[shown] * there
-        found = self.stacked(Members(effects.double(), priors.double(), row))
+        found = self.stacked(self._members(row))
         return (found.first_order + found.second_order).to(self.effects.dtype)
 
     def own_effects(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
@@ -136,6 +142,22 @@ class EffectComposition(nn.Module):
             found[several] = whole - self.own_effects(sets)
         return found
 
+    def spread(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
+        """Return the standard deviation of the error of `target`, on `genes`.
+
+        Of effects as measured, their sampling error in it. NaN where there was nothing to judge
+        errors by: measured singles, sets that are not composed, a run saved without `errors`.
+        """
+        row = self._rows(members)
+        lone = (members >= 0).sum(dim=1) == 1
+        judged = self.composes(members) | lone & self.places(members).any(dim=1)
+        found = self.basis.new_full((len(members), len(self.genes)), torch.nan)
+        if self.errors is not None and bool(judged.any()):
+            parts = () if self.stacked is None else self.stacked.compositions
+            shares = self.basis.new_zeros(0) if self.stacked is None else self.stacked.shares
+            found[judged] = self.errors(self._members(row[judged]), parts, shares).to(found.dtype)
+        return found
+
     def align(
         self, jacobian: Float[Tensor, "H D"], own: Float[Tensor, "S H"], ridge: float
     ) -> None:
@@ -149,6 +171,11 @@ class EffectComposition(nn.Module):
         inverse = torch.linalg.solve(gram + scale * eye, jacobian.T)
         self.readout = self.basis @ inverse.T
         self.own = self.own.index_copy(0, self.measured.nonzero().squeeze(1), own @ self.basis.T)
+
+    def _members(self, row: Int[Tensor, "B K"]) -> Members:
+        shown, there = row.clamp_min(0), (row >= 0)[..., None]
+        effects, priors = self.effects[shown] * there, self.priors[shown] * there
+        return Members(effects.double(), priors.double(), row)
 
     def _rows(self, members: Int[Tensor, "B K"]) -> Int[Tensor, "B K"]:
         return torch.where(members >= 0, self.row[members.clamp_min(0)], -1)
@@ -164,7 +191,10 @@ def blank(tensors: Mapping[str, Tensor], latent: int) -> EffectComposition | Non
     if "stacked.weights" in tensors:
         parts = [_blank_part() for _ in indices]
         stacked = StackedComposition(parts, tensors["stacked.weights"].clone())
-    module = EffectComposition(known, stacked, latent, False)
+    errors = None
+    if "errors.together" in tensors:
+        errors = ErrorBars(Scales(*(tensors[f"errors.{name}"].clone() for name in Scales._fields)))
+    module = EffectComposition(known, stacked, latent, False, errors)
     for name, tensor in tensors.items():
         path, _, leaf = name.rpartition(".")
         getattr(module.get_submodule(path), leaf).data = torch.empty_like(tensor)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from gpjepa.model.composition import Composed, Composition, Members
 from gpjepa.model.recall import Recall, no_recall
 
+LEAST = 1e-9  # weight of a composition among themselves
+
 
 class StackedComposition(nn.Module):
     """The weighted mean of compositions, of the plain sum and of no change, along D directions.
@@ -35,13 +37,24 @@ class StackedComposition(nn.Module):
         directions = max([1, *(len(part.factors) for part in parts)])
         self.recall = no_recall(directions) if recall is None else recall
 
+    @property
+    def compositions(self) -> tuple[Composition, ...]:
+        """The compositions that are weighed."""
+        return tuple(cast(Composition, part) for part in self.parts)
+
+    @property
+    def shares(self) -> Float[Tensor, " C"]:
+        """The weights of the compositions among themselves, summing to 1."""
+        weights = self.weights[: len(self.parts)] + LEAST
+        return weights / weights.sum()
+
     def forward(self, members: Members) -> Composed:
         """Compose the effects of each set; a set without members has none."""
         total = (members.effects * members.present[..., None]).sum(dim=1)
         first = self.weights[-2] * total
         second = torch.zeros_like(first)
-        for part, weight in zip(self.parts, self.weights, strict=False):
-            width = len(cast(Composition, part).factors)
+        for part, weight in zip(self.compositions, self.weights, strict=False):
+            width = len(part.factors)
             own = part(Members(members.effects[..., :width], members.priors, members.ids))
             first[:, :width] += weight * own.first_order
             second[:, :width] += weight * own.second_order
