@@ -97,3 +97,30 @@ def test_a_setting_without_section_key_or_value_is_refused(setting: str) -> None
 def test_a_configuration_survives_json() -> None:
     config = Config(fit={"epochs": 9}, data={"genes": None})
     assert Config(**config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("kind", ["variational", "flow", "diffusion"])
+def test_with_another_head_the_settings_still_agree(kind: str) -> None:
+    asked = Config(head={"kind": "auto", "guidance": 2.0, "evaluations": 7})
+    found = asked.with_head(kind)
+    assert Config(**found.model_dump()) == found
+    assert (found.head.kind, found.head.evaluations) == (kind, 7)
+    assert found.head.guidance == (2.0 if kind == "diffusion" else 1.0)
+    assert found.fit == asked.fit
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"kind": "crystal-ball"}, "head.kind"),
+        ({"process": "sub-vp"}, "head.process"),
+        ({"schedule": "sigmoid"}, "head.schedule"),
+        ({"sampler": "euler"}, "head.sampler"),
+        ({"evaluations": 0}, "head.evaluations"),
+        ({"fitting_steps": 0}, "head.fitting_steps"),
+        ({"guidance": -1.0}, "head.guidance"),
+    ],
+)
+def test_a_head_that_cannot_be_is_refused(setting: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Config(head=setting)

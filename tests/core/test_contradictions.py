@@ -21,6 +21,19 @@ def test_the_defaults_do_not_contradict_each_other() -> None:
             {"head": {**POINT, "recognition": "predictive"}, "loss": {"kl": 0}},
             r"head\.recognition is 'predictive'.*leave head\.recognition out",
         ),
+        (
+            {"head": {"kind": "diffusion", "recognition": "predictive"}},
+            r"'predictive' with head\.kind 'diffusion'.*expected 'target'.*leave .* out",
+        ),
+        (
+            {"head": {"kind": "auto", "recognition": "predictive"}},
+            r"'predictive' with head\.kind 'auto'.*expected 'target'",
+        ),
+        (
+            {"head": {"kind": "flow", "guidance": 2.0}},
+            r"head\.guidance is 2 with head\.kind 'flow'.*only a diffusion is guided",
+        ),
+        ({"head": {"guidance": 0.5}}, r"head\.guidance is 0\.5 .*set head\.guidance=1"),
         ({"loss": {"nb": 0}}, r"loss\.nb is 0 .*set head\.kind=deterministic and loss\.kl=0"),
         (
             {"head": POINT, "loss": {"nb": 0, "kl": 0, "predict": 0}},
@@ -37,3 +50,5 @@ def test_each_half_of_a_contradiction_is_fine_alone() -> None:
     assert Config(head=POINT, loss={"kl": 0}).head.kind == "deterministic"
     assert Config(head=POINT, loss={"kl": 0, "nb": 0}).loss.nb == 0
     assert Config(loss={"predict": 0}).loss.predict == 0
+    assert Config(head={"kind": "diffusion", "guidance": 2.0}).head.guidance == 2.0
+    assert Config(head={"kind": "auto", "guidance": 2.0}).head.kind == "auto"

@@ -16,6 +16,7 @@ Positive = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+HeadKind = Literal["variational", "deterministic", "diffusion", "flow", "auto"]
 
 
 class Section(BaseModel):
@@ -67,10 +68,18 @@ class PredictorConfig(Section):
 class HeadConfig(Section):
     """The generative head over the latent."""
 
-    kind: Literal["variational", "deterministic"] = "variational"  # the latter needs loss.kl=0
+    # deterministic needs loss.kl=0; auto: variational, escalated where validation asks for it
+    kind: HeadKind = "variational"
     recognition: Literal["target", "predictive"] = "target"
     free_bits: Weight = 0.0  # nats per latent dimension that the KL is not pressed below
     kl_warmup: Share = 0.3  # share of the steps over which the KL weight rises from 0
+    process: Literal["vp", "ve"] = "ve"  # of a diffusion: variance preserving or exploding
+    schedule: Literal["linear", "cosine", "quadratic"] = "linear"  # of a diffusion's noise
+    sampler: Literal["ancestral", "heun", "ode"] = "ode"  # of a diffusion
+    evaluations: Positive = 20  # of the network for one latent, diffusion or flow
+    guidance: Weight = 1.0  # of a diffusion; 1 is none, 2 evaluates the network twice as often
+    fitting_steps: Positive = 2000  # for which a diffusion or flow is fitted, all else frozen
+    fitting_rate: Rate = 1e-3  # peak learning rate of that
 
 
 class DecoderConfig(Section):
@@ -165,6 +174,12 @@ class Config(Section):
                 f"tables {', '.join(cls.model_fields)}; check the path and the syntax"
             ) from error
         return cls(**document)
+
+    def with_head(self, kind: HeadKind) -> Config:
+        """Return a copy with another generative head; only a diffusion keeps its guidance."""
+        guidance = self.head.guidance if kind == "diffusion" else 1.0
+        head = self.head.model_copy(update={"kind": kind, "guidance": guidance})
+        return self.model_copy(update={"head": head})
 
     def override(self, settings: Sequence[str]) -> Config:
         """Return a copy with `section.key=value` settings applied, values in TOML or bare."""
