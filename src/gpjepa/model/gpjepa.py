@@ -10,13 +10,17 @@ from torch import Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.model.decoders import CountDecoder
+from gpjepa.model.diffusion.head import DiffusionHead
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
+from gpjepa.model.flow import FlowHead
 from gpjepa.model.genes import GeneScaling
 from gpjepa.model.mean_state import MeanState
 from gpjepa.model.perturbation import Condition, ConditionEncoder, ConditionSpec
 from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import DeterministicHead, PredictiveHead, RecognitionHead
+
+Head = RecognitionHead | PredictiveHead | DeterministicHead | DiffusionHead | FlowHead
 
 
 @dataclass(frozen=True)
@@ -41,14 +45,35 @@ def build_encoder(moments: GeneMoments, config: Config) -> CellEncoder:
     return CellEncoder(scaling, part.latent, part.hidden, part.layers)
 
 
-def build_head(config: Config) -> RecognitionHead | PredictiveHead | DeterministicHead:
-    """Build the latent head that the settings name."""
-    latent, hidden = config.encoder.latent, config.encoder.hidden
-    if config.head.kind == "deterministic":
+def build_head(config: Config) -> Head:
+    """Build the latent head that the settings name; "auto" begins as the variational one."""
+    latent, hidden, part = config.encoder.latent, config.encoder.hidden, config.head
+    if part.kind == "deterministic":
         return DeterministicHead()
-    if config.head.recognition == "predictive":
+    if part.recognition == "predictive":
         return PredictiveHead(latent, hidden)
-    return RecognitionHead(latent, hidden)
+    return learned_head(RecognitionHead(latent, hidden), config)
+
+
+def learned_head(
+    base: RecognitionHead, config: Config
+) -> RecognitionHead | DiffusionHead | FlowHead:
+    """Wrap a variational head in the diffusion or flow that the settings name, not yet fitted."""
+    part = config.head
+    match part.kind:
+        case "diffusion":
+            return DiffusionHead(
+                base,
+                process=part.process,
+                schedule=part.schedule,
+                sampler=part.sampler,
+                evaluations=part.evaluations,
+                guidance=part.guidance,
+            )
+        case "flow":
+            return FlowHead(base, evaluations=part.evaluations)
+        case _:
+            return base
 
 
 class WorldModel(nn.Module):

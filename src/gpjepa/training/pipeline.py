@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,16 +13,20 @@ from lightning_fabric import Fabric
 from scipy.sparse import vstack
 
 from gpjepa.core.config import Config
+from gpjepa.core.contradictions import LEARNED
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import derive_seed
+from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
-from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
+from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder, learned_head
+from gpjepa.model.variational import RecognitionHead
 from gpjepa.training.ablations.decode import StageDecode
 from gpjepa.training.ablations.reconstruction import StageReconstruction
 from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
+from gpjepa.training.head_fit import LearnedHead, make_stage_head, variational_head
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
 from gpjepa.training.stage_a import StageA
@@ -74,10 +79,14 @@ def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncod
 
 
 def seeded_world_model(prepared: Prepared, config: Config, seed: int) -> WorldModel:
-    """Build a world model whose initial parameters depend on the seed only."""
+    """Build a world model whose initial parameters depend on the seed only.
+
+    A head that is fitted afterwards begins as the variational one that it is fitted around.
+    """
+    begun = config.with_head("variational") if config.head.kind in LEARNED else config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "model"))
-        return WorldModel(prepared.moments, prepared.spec, config)
+        return WorldModel(prepared.moments, prepared.spec, begun)
 
 
 def joined(tables: list[CellTable]) -> CellTable:
@@ -143,6 +152,37 @@ def run_stage_bc(
     per_epoch = max(1, -(-len(prepared.training.table) // config.fit.batch_size))
     plan = replace(_fit_plan(config, per_epoch, session), patience=config.fit.patience)
     return stage, _trained(stage, plan, session)
+
+
+def run_head(
+    model: WorldModel,
+    prepared: Prepared,
+    vocabulary: Vocabulary,
+    config: Config,
+    session: Session,
+) -> tuple[LearnedHead, Progress]:
+    """Fit the diffusion or flow that `config` names around the head of `model`.
+
+    `model` is not changed: its variational head is copied into the one that is returned.
+    """
+    seed = derive_seed(session.seed, "head")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = learned_head(deepcopy(variational_head(model)), config)
+    assert not isinstance(head, RecognitionHead)
+    stage = make_stage_head(model, head, prepared, vocabulary, config, seed)
+    per_epoch = max(1, -(-len(prepared.training.table) // config.fit.batch_size))
+    steps = config.head.fitting_steps
+    plan = replace(
+        _fit_plan(config, per_epoch, session),
+        steps=steps,
+        interval=max(1, steps // config.fit.validations),
+        learning_rate=config.head.fitting_rate,
+        patience=config.fit.patience,
+    )
+    progress = _trained(stage, plan, session)
+    head.finish()
+    return head.eval().requires_grad_(False), progress
 
 
 def run_decode(model: WorldModel, prepared: Prepared, config: Config, session: Session) -> Progress:

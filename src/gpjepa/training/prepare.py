@@ -67,6 +67,7 @@ class Prepared:
     controls: Annotated
     observed: MeasuredEffects
     validation: MeasuredEffects
+    checked: Annotated  # cells of the validation perturbations
 
 
 def prepare(
@@ -107,7 +108,10 @@ def prepare(
     present = set(checked.labels)
     validation = _effects(checked, moments.target, tuple(x for x in later if x in present))
     spec = make_spec(vocabulary, config, tables, loadings)
-    return Prepared(genes, moments, vocabulary, spec, training, controls, observed, validation)
+    seen = everyone.take(parts.validation)
+    return Prepared(
+        genes, moments, vocabulary, spec, training, controls, observed, validation, seen
+    )
 
 
 def _modelled_genes(data: PerturbSeq, inside: np.ndarray, most: int | None) -> tuple[str, ...]:

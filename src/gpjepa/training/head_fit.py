@@ -1,0 +1,179 @@
+"""Fitting a diffusion or flow to recognised latents, with the rest of the model frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.sparse import csr_matrix, vstack
+from torch import Generator, Tensor, nn
+
+from gpjepa.core.config import Config
+from gpjepa.core.errors import ConfigError
+from gpjepa.core.random import torch_stream
+from gpjepa.data.labels import members_of
+from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.flow import FlowHead
+from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.predictor import Prediction
+from gpjepa.model.variational import RecognitionHead
+from gpjepa.objectives.weights import Term, Terms
+from gpjepa.training.pairs import make_pairs
+from gpjepa.training.prepare import Annotated, Prepared
+from gpjepa.training.stage_bc import PairBatch, pairing_of
+from gpjepa.training.trainer import SCORE
+
+LearnedHead = DiffusionHead | FlowHead
+Source = Callable[[int, torch.device], PairBatch]
+MEASURED_BATCHES = 16  # on which the residuals are measured before the first step
+JUDGED_BATCHES = 8  # of validation cells that choose the step
+FEWEST = 3  # validation perturbations below which none is chosen
+
+
+class StageHead(nn.Module):
+    """The denoising (or velocity) loss of latents that recognition draws.
+
+    Batches hold the cells' latents in place of their counts, see `encoded`. Only the head is part
+    of the stage: the model that predicts and recognises stays as it is.
+    """
+
+    name = "head"
+
+    def __init__(
+        self,
+        model: WorldModel,
+        head: LearnedHead,
+        source: Source,
+        pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
+        judged: Source | None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.head = head.to(model.device())
+        head.base.requires_grad_(False)
+        self.source, self.pair, self.seed = source, pair, seed
+        self.frozen = (model,)  # in a tuple, so that it is no part of the stage's state
+        head.prepare(*self._drawn(source, MEASURED_BATCHES))
+        self.judged = None if judged is None else self._drawn(judged, JUDGED_BATCHES)
+
+    def batch(self, step: int, device: torch.device) -> PairBatch:
+        """Return the latents of a step."""
+        return self.source(step, device)
+
+    def forward(self, batch: PairBatch, step: int, steps: int, generator: Generator) -> Terms:
+        """Return the loss of the head."""
+        prediction, latent = self._recognised(batch, generator)
+        return Terms((Term("head", self.head.loss(prediction, latent, generator)),))
+
+    @torch.no_grad()
+    def _recognised(
+        self, batch: PairBatch, generator: Generator
+    ) -> tuple[Prediction, Float[Tensor, "B D"]]:
+        """Pair the latents of a batch, predict, and draw from recognition."""
+        state, seen = batch.control, batch.counts
+        state = state[self.pair(batch, state, seen)]
+        prediction = self.frozen[0].predict(state, batch.condition)
+        return prediction, self.head.base.recognise(prediction, seen).sample(generator)
+
+    def _drawn(self, source: Source, batches: int) -> tuple[Prediction, Float[Tensor, "B D"]]:
+        """Return predictions and recognised latents of perturbed cells, the first of a source."""
+        device = self.frozen[0].device()
+        generator = torch_stream(self.seed, "head", "drawn", device=device)
+        predictions, latents = [], []
+        for step in range(batches):
+            batch = source(step, device)
+            prediction, latent = self._recognised(batch, generator)
+            rows = torch.nonzero(batch.perturbation[batch.group] >= 0).squeeze(1)
+            predictions.append(prediction.rows(rows))
+            latents.append(latent[rows])
+        return joined(predictions), torch.cat(latents)
+
+    def after_step(self, step: int, steps: int) -> None:
+        """Leave everything as it is."""
+
+    def parameter_groups(self, rate: float) -> list[dict[str, object]]:
+        """Return the parameters of the head's network."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": rate}]
+
+    @torch.no_grad()
+    def validate(self, device: torch.device) -> dict[str, float]:
+        """Return the loss on validation perturbations, always of the same latents and noise."""
+        if self.judged is None:
+            return {}
+        generator = torch_stream(self.seed, "head", "judge", device=device)
+        return {SCORE: float(self.head.loss(*self.judged, generator))}
+
+
+def joined(predictions: Sequence[Prediction]) -> Prediction:
+    """Stack predictions of several batches."""
+    return Prediction(
+        torch.cat([each.mean for each in predictions]),
+        torch.cat([each.log_variance for each in predictions]),
+        torch.cat([each.first_order for each in predictions]),
+        torch.cat([each.second_order for each in predictions]),
+    )
+
+
+@torch.no_grad()
+def encoded(cells: Annotated, model: WorldModel) -> Annotated:
+    """Return the cells with their latents in place of their counts: a frozen encoder runs once."""
+    device = model.device()
+    latents = torch.cat([model.encoder(*batch) for batch in cells.table.batches(device)])
+    return replace(cells, table=CellTable(csr_matrix(latents.cpu().numpy()), cells.table.library))
+
+
+def make_stage_head(
+    model: WorldModel,
+    head: LearnedHead,
+    prepared: Prepared,
+    vocabulary: Vocabulary,
+    config: Config,
+    seed: int,
+) -> StageHead:
+    """Bind a head to the training cells, and to validation cells where they are enough."""
+    cells = encoded(prepared.training, model)
+    source = make_pairs(cells, prepared.observed.labels, vocabulary, config, seed)
+    labels, judged = judged_labels(prepared.checked, vocabulary), None
+    if labels:
+        seen = stacked(encoded(prepared.controls, model), encoded(prepared.checked, model))
+        judged = make_pairs(seen, labels, vocabulary, config, seed)
+    return StageHead(model, head, source, pairing_of(config.predictor.pairing), judged, seed)
+
+
+def variational_head(model: WorldModel) -> RecognitionHead:
+    """Return the variational head of a model, which recognises latents; else `ConfigError`."""
+    head = model.head
+    base = head.base if isinstance(head, DiffusionHead | FlowHead) else head
+    if not isinstance(base, RecognitionHead):
+        raise ConfigError(
+            f"the model's head is a {type(base).__name__}; expected one that recognises latents "
+            "of target cells; fit with head.kind=variational and head.recognition=target"
+        )
+    return base
+
+
+def judged_labels(cells: Annotated, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the validation perturbations of measured members; none where they are too few."""
+    labels = sorted(set(cells.labels.astype(str)))
+    known = tuple(x for x in labels if all(map(vocabulary.is_measured, members_of(x))))
+    return known if len(known) >= FEWEST else ()
+
+
+def stacked(first: Annotated, second: Annotated) -> Annotated:
+    """Return the cells of both, which are of one panel."""
+    counts = vstack([first.table.counts, second.table.counts], format="csr")
+    library = np.concatenate([first.table.library, second.table.library])
+    doses = [cells.dose for cells in (first, second) if cells.dose is not None]
+    return Annotated(
+        CellTable(counts, library),
+        np.concatenate([first.names, second.names]),
+        np.concatenate([first.labels, second.labels]),
+        np.concatenate([first.covariates, second.covariates]),
+        np.concatenate([first.strata, second.strata]),
+        np.concatenate(doses) if doses else None,
+    )
