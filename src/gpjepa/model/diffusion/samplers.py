@@ -6,6 +6,7 @@ All work on y = x(t) / s(t), in which both processes read y = x(0) + σ(t) ε an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +23,7 @@ Method = Literal["ancestral", "heun", "ode"]
 METHODS: tuple[Method, ...] = ("ancestral", "heun", "ode")
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # y [B, D], σ [] -> E[x(0) | y] [B, D]
 LOWEST = 2e-3  # noise level below which the denoised latent is taken
-CURVATURE = 7.0  # ρ of the spacing of noise levels
+FEWEST = 2  # evaluations: one to centre the prior, one for a step
 
 
 class NonFiniteScore(NumericError):
@@ -48,12 +49,13 @@ class Drawn:
 def noise_levels(process: DiffusionProcess, steps: int) -> Float[Tensor, " N"]:
     """Return the noise levels around the steps, from σ(1) to `LOWEST`, then 0.
 
-    Their times are spaced evenly in t^(1/ρ), so that most steps are near the data. Source:
-    Karras et al. 2022, equation 5, where time is σ.
+    Their times are spaced evenly in t^(1/ρ), ρ the `crowding` of the process, so that most steps
+    are near the data. Source: Karras et al. 2022, equation 5, where time is σ.
     """
-    last = process.time(torch.tensor(LOWEST, dtype=torch.float64)) ** (1.0 / CURVATURE)
+    power = process.crowding
+    last = process.time(torch.tensor(LOWEST, dtype=torch.float64)) ** (1.0 / power)
     share = torch.linspace(0.0, 1.0, steps, dtype=torch.float64)
-    levels = process.level((1.0 + share * (last - 1.0)) ** CURVATURE)
+    levels = process.level((1.0 + share * (last - 1.0)) ** power)
     return torch.cat((levels, levels.new_zeros(1)))
 
 
@@ -69,18 +71,21 @@ def draw(
 ) -> Drawn:
     """Draw `rows` samples with at most `evaluations` evaluations of the denoiser.
 
-    Raises `NonFiniteScore`, and `ConfigError` for an unknown method or no evaluation.
+    The prior knows nothing of the data's mean, which matters where σ(1) is not far above it: the
+    first evaluation tells it, and y(1) is centred there. Raises `NonFiniteScore`, and
+    `ConfigError` for an unknown method or too few evaluations.
     """
-    if method not in METHODS or evaluations < 1:
+    if method not in METHODS or evaluations < FEWEST:
         raise ConfigError(
             f"sampler {method!r} with {evaluations} evaluations is not known; expected one of "
-            f"{', '.join(METHODS)} with at least 1; use one of them"
+            f"{', '.join(METHODS)} with at least {FEWEST}; use one of them"
         )
-    steps = (evaluations + 1) // 2 if method == "heun" else evaluations
+    steps = evaluations // 2 if method == "heun" else evaluations - 1
     levels = noise_levels(process, steps)
-    one = torch.ones((), dtype=torch.float64)
-    y = process.prior(rows, latent, generator) / float(process.shrinkage(one))
+    y = process.prior(rows, latent, generator)
+    y = y / float(process.shrinkage(torch.ones((), dtype=torch.float64)))
     watched = _Watched(denoiser)
+    y = y + watched(y, levels[0], 0)
     match method:
         case "ancestral":
             found = ancestral(watched, y, levels, generator)
@@ -127,16 +132,18 @@ def ancestral(
 def heun(denoiser: _Watched, y: Float[Tensor, "B D"], levels: Tensor) -> Float[Tensor, "B D"]:
     """Integrate dy/dσ = (y − x̂) / σ by Heun's method, the last step by Euler's.
 
-    Source: Karras et al. 2022, algorithm 1.
+    The linear part is integrated exactly, and x̂ is taken as linear in log σ between the two
+    evaluations of a step. Source: Karras et al. 2022, algorithm 1; Hochbruck and Ostermann 2005
+    for the weights.
     """
     for step, (level, following) in enumerate(pairwise(levels)):
-        slope = (y - denoiser(y, level, step)) / float(level)
-        move = float(following - level)
-        ahead = y + move * slope
+        clean = denoiser(y, level, step)
+        keep = float(following / level)
         if following > 0:
-            there = (ahead - denoiser(ahead, following, step)) / float(following)
-            ahead = y + 0.5 * move * (slope + there)
-        y = ahead
+            there = denoiser(clean + keep * (y - clean), following, step)
+            passed = 1.0 - keep
+            clean = clean + (1.0 + passed / math.log(keep)) / passed * (there - clean)
+        y = clean + keep * (y - clean)
     return y
 
 

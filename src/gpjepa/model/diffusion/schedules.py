@@ -126,7 +126,7 @@ class CosineRate:
     """
 
     offset: float = 0.008
-    last: float = 1e-4
+    last: float = 1e-6
 
     def __post_init__(self) -> None:
         if not (0.0 < self.offset < 1.0 and 0.0 < self.last < 1.0):

@@ -27,6 +27,11 @@ class DiffusionProcess(Protocol):
     Times are [B] or []; the noise level σ is relative to the scaled data.
     """
 
+    @property
+    def crowding(self) -> float:
+        """Return how strongly steps crowd near the data: their times are even in t^(1/crowding)."""
+        ...
+
     def drift(self, x: Float[Tensor, "B D"], time: Tensor) -> Float[Tensor, "B D"]:
         """Return f(x, t)."""
         ...
@@ -64,6 +69,7 @@ class VariancePreserving:
     """
 
     schedule: RateSchedule
+    crowding: float = 2.0
 
     def drift(self, x: Float[Tensor, "B D"], time: Tensor) -> Float[Tensor, "B D"]:
         """Return −½ β(t) x."""
@@ -99,6 +105,7 @@ class VarianceExploding:
     """dx = √(dσ²/dt) dw; s = 1, prior N(0, σ(1)² I). Source: Song et al. 2021, equation 9."""
 
     schedule: LevelSchedule
+    crowding: float = 7.0
 
     def drift(self, x: Float[Tensor, "B D"], time: Tensor) -> Float[Tensor, "B D"]:
         """Return zeros: the mean stays where it is."""
