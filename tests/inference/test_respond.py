@@ -101,6 +101,30 @@ def test_each_cell_answers_its_own_condition(model, table, given, room) -> None:
     assert (np.abs(first - expected) > 9.0 * error).any()
 
 
+def test_a_cell_without_perturbation_stays_its_control_where_the_decoder_fits_the_controls(
+    model, table, given, quiet
+) -> None:
+    quiet(model)
+    offset = encode_controls(model, table).offset(1e9)
+    source = np.arange(len(table))
+    drawn = respond(model, table, given(len(table), -1), source, offset, 0).counts.toarray()
+    own = table.counts.toarray()
+    assert np.abs(drawn - own).mean() < 0.15 * own.mean()
+    np.testing.assert_allclose(drawn.mean(axis=0), own.mean(axis=0), rtol=0.05)
+
+
+@pytest.mark.parametrize("members", [(0,), (0, 1)])
+def test_a_cell_keeps_what_is_its_controls_own(model, table, given, quiet, members) -> None:
+    quiet(model)
+    offset = encode_controls(model, table).offset(1e9)
+    source = np.arange(len(table))
+    drawn = respond(model, table, given(len(table), *members), source, offset, 0).counts.toarray()
+    own = table.counts.toarray()
+    kept = [np.corrcoef(drawn[:, gene], own[:, gene])[0, 1] for gene in range(10)]
+    strange = [np.corrcoef(drawn[:, gene], np.roll(own[:, gene], 1))[0, 1] for gene in range(10)]
+    assert np.median(kept) > 0.5 > 0.3 > np.median(strange)
+
+
 def test_offsets_move_the_population(model, table, given) -> None:
     source = draw_sources(len(table), 400, 0)
     offset = torch.zeros(11)

@@ -13,8 +13,10 @@ from torch import Tensor
 from gpjepa.core.errors import NumericError
 from gpjepa.core.random import numpy_stream, torch_stream
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.abduction import counterfactual
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
+from gpjepa.model.predictor import Prediction
 
 ROWS = 4096  # cells decoded at once
 
@@ -45,11 +47,12 @@ def respond(
     offset: Float[Tensor, " C"] | None,
     seed: int,
 ) -> Population:
-    """Sample one cell for each row of `condition`, starting from the control cells `source`.
+    """Sample one cell for each row of `condition`: what the control cells `source` become.
 
-    Library sizes are those of the control cells; without a rest of the transcriptome, where a
-    library is the sum over the genes, they are what was drawn around those. Raises `NumericError`
-    for non-finite rates.
+    A sampled cell keeps what is its control cell's own, see `counterfactual`; its latent is drawn
+    from the head. Library sizes are those of the control cells; without a rest of the
+    transcriptome, where a library is the sum over the genes, they are the sums that result.
+    Raises `NumericError` for non-finite rates.
     """
     device = model.device()
     generator = torch_stream(seed, "respond", device=device)
@@ -61,21 +64,37 @@ def respond(
         state = model.encoder(counts, library)
         prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
         latent = model.head.sample(prediction, generator)
-        distribution = model.decoder(latent, library, offset)
-        if not bool(torch.isfinite(distribution.mean).all()):
-            raise NumericError(
-                "the decoder returned rates that are not finite; expected finite ones; the model "
-                "did not train: look at its history"
-            )
-        drawn = csr_matrix(
-            settle(model, distribution.sample_population(generator), library, generator)
-            .cpu()
-            .numpy(),
-            dtype=np.int32,
-        )
+        changed = become(model, counts, library, (start_of(prediction), latent), offset, generator)
+        drawn = csr_matrix(changed.cpu().numpy().astype(np.int32))
         parts.append(drawn)
         totals.append(library_of(model, drawn, controls.library[source[rows]]))
     return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
+
+
+def start_of(prediction: Prediction) -> Float[Tensor, "B D"]:
+    """Return z_b, the state of the control cell that a prediction departs from."""
+    return prediction.mean - prediction.first_order - prediction.second_order
+
+
+def become(
+    model: WorldModel,
+    counts: Float[Tensor, "B G"],
+    library: Float[Tensor, " B"],
+    states: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
+    offset: Float[Tensor, " C"] | None,
+    generator: torch.Generator,
+) -> Float[Tensor, "B G"]:
+    """Return the counts of control cells whose state goes from the first to the second.
+
+    Raises `NumericError` for rates that are not finite.
+    """
+    before, after = (model.decoder(state, library, offset) for state in states)
+    if not bool(torch.isfinite(after.mean).all()):
+        raise NumericError(
+            "the decoder returned rates that are not finite; expected finite ones; the model "
+            "did not train: look at its history"
+        )
+    return settle(model, counterfactual(counts, before, after, generator), library, generator)
 
 
 def settle(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gpjepa.core.random import torch_stream
 from gpjepa.inference.cells import CellTable
-from gpjepa.inference.respond import Population, library_of, settle
+from gpjepa.inference.respond import Population, become, library_of
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 
@@ -26,17 +26,18 @@ def roll_out(
     offset: Float[Tensor, " C"] | None,
     seed: int,
 ) -> Population:
-    """Apply the conditions in order to the latent of each cell and decode the last state.
+    """Apply the conditions in order to the latent of each cell; counts follow to the last state.
 
     Each step draws its latent from the predictor given the state that the step before left.
     """
     device = model.device()
     counts, library = controls.dense(source, device)
     state = model.encoder(counts, library)
+    first = state if model.start is None else model.start(state)
     generator = torch_stream(seed, "rollout", device=device)
     for condition in steps:
         state = model.head.sample(model.predict(state, condition), generator)
-    drawn = model.decoder(state, library, offset).sample_population(generator)
-    fitted = settle(model, drawn, library, generator)
-    matrix = csr_matrix(fitted.cpu().numpy().astype(np.int32))
+    states = (first, state if steps else first)
+    changed = become(model, counts, library, states, offset, generator)
+    matrix = csr_matrix(changed.cpu().numpy().astype(np.int32))
     return Population(matrix, library_of(model, matrix, controls.library[source]), source)

@@ -11,11 +11,20 @@ from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
 TINY = 1e-8
-MATCHED = 20.0  # cells × θ from which a population's rates are matched to their mean
 
 
 class CountDistribution(Protocol):
     """Independent counts of G genes in B cells."""
+
+    @property
+    def mu(self) -> Float[Tensor, "B G"]:
+        """Expected counts before any zero inflation."""
+        ...
+
+    @property
+    def dispersion(self) -> Float[Tensor, " G"]:
+        """The NB size θ of each gene."""
+        ...
 
     @property
     def mean(self) -> Float[Tensor, "B G"]:
@@ -33,10 +42,6 @@ class CountDistribution(Protocol):
 
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
         """Draw counts, every cell on its own."""
-        ...
-
-    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
-        """Draw the counts of cells that are looked at together; see `matched_rates`."""
         ...
 
 
@@ -60,22 +65,6 @@ def draw_negative_binomial(
     shape = dispersion.expand_as(mean)
     rate = torch._standard_gamma(shape.contiguous(), generator=generator) * (mean / shape)
     return torch.poisson(rate, generator=generator)
-
-
-def matched_rates(
-    mean: Float[Tensor, "B G"], dispersion: Float[Tensor, " G"], generator: Generator
-) -> Float[Tensor, "B G"]:
-    """Draw gamma rates whose mean over the cells is, gene by gene, that of `mean`.
-
-    A few hundred cells of a strongly dispersed gene miss their expected mean by more than most
-    effects; scaling the rates of a gene by one factor removes that and changes its variance by
-    1 part in B. Genes with B · θ below 20 are left as drawn: their factor would be unstable.
-    """
-    shape = dispersion.expand_as(mean)
-    rate = torch._standard_gamma(shape.contiguous(), generator=generator) * (mean / shape)
-    factor = mean.sum(dim=0) / rate.sum(dim=0).clamp_min(TINY)
-    steady = dispersion * mean.shape[0] >= MATCHED
-    return rate * torch.where(steady, factor.clamp(0.5, 2.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -108,11 +97,6 @@ class NegativeBinomial:
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
         """Draw counts."""
         return draw_negative_binomial(self.mu, self.dispersion, generator)
-
-    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
-        """Draw counts with rates matched to their mean over the cells."""
-        rate = matched_rates(self.mu, self.dispersion, generator)
-        return torch.poisson(rate, generator=generator)
 
 
 @dataclass(frozen=True)
@@ -149,11 +133,6 @@ class ZeroInflatedNegativeBinomial:
         """Draw counts."""
         counts = draw_negative_binomial(self.mu, self.dispersion, generator)
         return self._inflate(counts, generator)
-
-    def sample_population(self, generator: Generator) -> Float[Tensor, "B G"]:
-        """Draw counts with rates matched to their mean over the cells."""
-        rate = matched_rates(self.mu, self.dispersion, generator)
-        return self._inflate(torch.poisson(rate, generator=generator), generator)
 
     def _inflate(self, counts: Float[Tensor, "B G"], generator: Generator) -> Float[Tensor, "B G"]:
         keep = torch.rand(counts.shape, generator=generator, device=counts.device)
