@@ -138,3 +138,27 @@ def test_the_order_of_perturbations_and_genes_is_irrelevant() -> None:
     assert np.allclose(here.mean, there.mean[rows][:, columns], rtol=1e-7, atol=1e-10)
     assert np.allclose(here.deviation, there.deviation[rows][:, columns], rtol=1e-7)
     assert np.allclose(here.shared, there.shared[columns], rtol=1e-7)
+
+
+def test_what_effects_have_in_common_beyond_the_controls_noise_stays_in_them() -> None:
+    rng = np.random.default_rng(3)
+    common = rng.normal(0.0, 0.5, 200)
+    truth = common + rng.normal(0.0, 0.2, (60, 200))
+    variance, control = np.full(truth.shape, 0.02), np.full(200, 0.01)
+    error = rng.normal(0.0, 0.1, 200)
+    measured = truth + rng.normal(0.0, np.sqrt(variance)) - error
+    found = empirical_bayes(measured, variance, control)
+    assert np.square(found.shared).mean() < 0.02  # not the 0.26 that effects have in common
+    assert np.corrcoef(found.mean.mean(axis=0), common)[0, 1] > 0.95
+    left = measured - found.shared - truth
+    assert np.square(left.mean(axis=0)).mean() < 1.25 * np.square(error).mean()
+
+
+def test_the_controls_noise_is_taken_off_where_effects_have_nothing_in_common() -> None:
+    rng = np.random.default_rng(4)
+    truth = rng.normal(0.0, 0.3, (60, 200)) * (rng.random((60, 200)) < 0.2)
+    variance, control = np.full(truth.shape, 0.02), np.full(200, 0.01)
+    error = rng.normal(0.0, 0.1, 200)
+    found = empirical_bayes(truth + rng.normal(0.0, np.sqrt(variance)) + error, variance, control)
+    assert np.square(error - found.shared).mean() < 0.3 * 0.01
+    assert np.square(error - found.shared).mean() == pytest.approx(found.left.mean(), rel=0.5)

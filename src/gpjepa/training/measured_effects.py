@@ -27,6 +27,26 @@ class MeasuredEffects:
     control_error: np.ndarray
     cells: np.ndarray
 
+    def take(self, rows: np.ndarray) -> MeasuredEffects:
+        """Return the perturbations at `rows`."""
+        return MeasuredEffects(
+            tuple(self.labels[row] for row in rows),
+            self.effect[rows],
+            self.error[rows],
+            self.control_error,
+            self.cells[rows],
+        )
+
+    def beside(self, other: MeasuredEffects) -> MeasuredEffects:
+        """Return these perturbations and then others, measured against the same controls."""
+        return MeasuredEffects(
+            (*self.labels, *other.labels),
+            np.concatenate((self.effect, other.effect)),
+            np.concatenate((self.error, other.error)),
+            self.control_error,
+            np.concatenate((self.cells, other.cells)),
+        )
+
 
 def measure_effects(
     counts: csr_matrix,

@@ -16,12 +16,14 @@ LEAST_START = 0.1  # of a gene's mean sampling variance
 class Posterior:
     """Effects given their noisy measurements: mean and deviation [P, G].
 
-    `shared` [G] is the estimated error of the control pseudobulk, which all measurements carry.
+    `shared` [G] is the estimated error of the control pseudobulk, which all measurements carry,
+    and `left` [G] the variance of what it leaves of that error.
     """
 
     mean: np.ndarray
     deviation: np.ndarray
     shared: np.ndarray
+    left: np.ndarray
 
 
 def empirical_bayes(
@@ -35,6 +37,8 @@ def empirical_bayes(
     to nothing. Strengths s, responses t and the shared error are estimated in turn, so that
     perturbations and genes lend each other strength; a variance is the sum of squared effects
     over the number of effects that the data determine, to which genes that nobody sees add nothing.
+    What all effects have in common may be larger than the control's noise can be: that much of it
+    is the perturbations' own, and stays in their means.
     Source: the random-effects form of Efron and Morris 1973, with a product of row and column
     variances and a shared row of noise; the fixed point of MacKay 1992.
     """
@@ -77,4 +81,18 @@ def _posterior(
     shared = (weight * effect).sum(axis=0) / precision
     trust = _trust(strength, response, variance)
     spread = trust * variance + trust**2 / precision
-    return Posterior(trust * (effect - shared), np.sqrt(spread), shared)
+    noise = _of_control(shared, control_variance)
+    left = control_variance - noise * np.maximum(control_variance - 1.0 / precision, 0.0)
+    mean = trust * (effect - shared) + (1.0 - noise) * shared
+    return Posterior(mean, np.sqrt(spread), noise * shared, left)
+
+
+def _of_control(shared: np.ndarray, control_variance: np.ndarray) -> float:
+    """Return the share of what all effects have in common that is the control's noise.
+
+    All of it, unless its mean square is larger than chance would make the noise's.
+    """
+    level = float(control_variance.mean())
+    chance = 1.0 + 2.0 * np.sqrt(2.0 / len(shared))  # two standard errors of a mean square
+    own = max(float((shared**2).mean()) - chance * level, 0.0)
+    return level / max(level + own, SMALLEST)
