@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from gpjepa.inference.bundle import (
     save_bundle,
     save_encoder,
 )
+from gpjepa.model.gpjepa import learned_head
 
 COUNTS = torch.poisson(torch.full((5, 10), 4.0), torch.Generator().manual_seed(0))
 LIBRARY = torch.linspace(80.0, 120.0, 5)
@@ -234,3 +237,63 @@ def test_writing_over_a_run_replaces_it_whole(built, run, given) -> None:
     condition = given(5, 0, 2)
     assert torch.equal(answers(loaded, condition)[0], answers(other, condition)[0])
     assert isinstance(loaded.vocabulary, Vocabulary)
+
+
+def with_head(bundle: Bundle, kind: str) -> Bundle:
+    """Return the bundle with a fitted head of this kind around its own."""
+    config = bundle.config.with_head(kind)
+    model = deepcopy(bundle.model)
+    torch.manual_seed(0)
+    model.head = learned_head(model.head, config)
+    model.head.finish()
+    return replace(bundle, config=config, model=model)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "flow"])
+def test_a_learned_head_survives_with_what_it_was_fitted_to(
+    bundle, given, tmp_path, kind: str
+) -> None:
+    own = with_head(bundle, kind)
+    own.model.head.frame.scale.fill_(0.3)
+    save_bundle(tmp_path, own)
+    loaded = load_bundle(tmp_path)
+    prediction = own.model.predict(own.model.encoder(COUNTS, LIBRARY), given(5, 0, 1))
+    drawn = [
+        each.model.head.sample(prediction, torch.Generator().manual_seed(1))
+        for each in (own, loaded, bundle)
+    ]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.allclose(drawn[0], drawn[2])
+    assert type(loaded.model.head) is type(own.model.head)
+
+
+@pytest.mark.parametrize(
+    ("saved", "told"),
+    [("variational", "diffusion"), ("diffusion", "flow"), ("flow", "variational")],
+)
+def test_a_head_that_the_settings_do_not_name_is_refused(
+    bundle, tmp_path, saved: str, told: str
+) -> None:
+    save_bundle(tmp_path, bundle if saved == "variational" else with_head(bundle, saved))
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text())
+    config["head"]["kind"] = told
+    file.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=f"holds a {saved} head, config.json says {told}"):
+        load_bundle(tmp_path)
+
+
+def test_a_head_that_was_never_fitted_is_refused(bundle, tmp_path) -> None:
+    own = with_head(bundle, "diffusion")
+    own.model.head.fitted.fill_(False)
+    save_bundle(tmp_path, own)
+    with pytest.raises(CheckpointError, match=r"diffusion head .* was never fitted"):
+        load_bundle(tmp_path)
+
+
+def test_a_run_from_before_there_were_other_heads_is_read(bundle, run) -> None:
+    file = run / "config.json"
+    config = json.loads(file.read_text())
+    config["head"] = {"kind": "variational", "recognition": "target", "free_bits": 0.0}
+    file.write_text(json.dumps(config))
+    assert load_bundle(run).config == bundle.config

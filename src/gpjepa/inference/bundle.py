@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from gpjepa.core.errors import CheckpointError, GPJEPAError
 from gpjepa.core.files import read_json, write_atomic, write_json
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.calibration import Calibration
+from gpjepa.inference.evidence import load_evidence, save_evidence
 from gpjepa.inference.tensors import read_tensors
 from gpjepa.model.effect_composition import blank
 from gpjepa.model.encoder import CellEncoder
@@ -27,6 +28,12 @@ from gpjepa.model.perturbation import ConditionSpec
 FORMAT = "gpjepa-1"
 WEIGHTS = "model.safetensors"
 ABOUT = "gpjepa"  # the entry of the weights' metadata that says what they are
+HEADS = (  # a part that only this head has
+    ("denoiser", "diffusion"),
+    ("network", "flow"),
+    ("body", "variational"),
+    ("prior", "variational (predictive)"),
+)
 
 Built = TypeVar("Built")
 
@@ -73,6 +80,8 @@ def save_bundle(path: Path, bundle: Bundle) -> None:
     parts = {"model": bundle.model, "teacher": bundle.teacher}
     write_json(path / "vocabulary.json", bundle.vocabulary.to_json())
     write_json(path / "calibration.json", bundle.calibration.to_json())
+    if bundle.calibration.evidence is not None:
+        save_evidence(path, bundle.calibration.evidence)
     _save(path, bundle.config, bundle.panel, bundle.vocabulary.members, parts, "world-model")
 
 
@@ -99,6 +108,7 @@ def load_bundle(path: Path) -> Bundle:
     config, panel = _config(path), _panel(path, metadata)
     vocabulary = _built(path, "vocabulary.json", Vocabulary.from_json)
     calibration = _built(path, "calibration.json", Calibration.from_json)
+    calibration = replace(calibration, evidence=load_evidence(path))
     _require_same(path, "vocabulary.json", metadata.get("members"), vocabulary.members)
     features = tensors.get("model.condition.features", torch.zeros(0, 0))
     levels = tuple(len(values) for values in vocabulary.covariates.values())
@@ -106,6 +116,7 @@ def load_bundle(path: Path) -> Bundle:
     ways = None if index is None else torch.from_numpy(index)
     spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose, ways)
     moments = _blank_moments(panel)
+    _require_head(path, config, tensors)
     prefix = "model.predictor.composition."
     composed = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
     model = WorldModel(moments, spec, config, blank(composed, config.encoder.latent))
@@ -221,6 +232,34 @@ def _blank_moments(panel: GenePanel) -> GeneMoments:
     genes = len(panel.names)
     rate = torch.full((genes + panel.has_rest,), 1.0 / genes)
     return GeneMoments(torch.zeros(genes), torch.ones(genes), rate, panel.target, panel.has_rest)
+
+
+def _require_head(path: Path, config: Config, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `CheckpointError` unless the weights hold the head that the settings name, fitted."""
+    asked: str = config.head.kind
+    if asked == "variational" and config.head.recognition == "predictive":
+        asked = "variational (predictive)"
+    found = _head_of(tensors)
+    if found != asked:
+        raise CheckpointError(
+            f"{WEIGHTS} in run {str(path)!r} holds a {found} head, config.json says {asked}; "
+            "expected the same; restore the run's own files, or fit the other head with "
+            "GPJEPA.swap_head"
+        )
+    if not bool(tensors.get("model.head.fitted", torch.tensor(True))):
+        raise CheckpointError(
+            f"the {asked} head in run {str(path)!r} was never fitted; expected a fitted one; fit "
+            "it with GPJEPA.swap_head, or train again"
+        )
+
+
+def _head_of(tensors: Mapping[str, Tensor]) -> str:
+    """Tell the kind of the saved head by its parameters."""
+    parts = {key.split(".")[2] for key in tensors if key.startswith("model.head.")}
+    for part, kind in HEADS:
+        if part in parts:
+            return kind
+    return "deterministic"
 
 
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
