@@ -13,8 +13,11 @@ from anndata import AnnData
 
 from gpjepa.api.assessment import Assessment, assess
 from gpjepa.api.evaluate_run import evaluate_run
+from gpjepa.api.interaction_ranking import Ranked, rank
+from gpjepa.api.interactions import gated
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.populations import Start
 from gpjepa.api.run import read_split
 from gpjepa.api.train_run import train_run
 from gpjepa.core.files import write_json
@@ -70,6 +73,19 @@ def model(data: PerturbSeq, split: Split) -> GPJEPA:
 def saved(model: GPJEPA, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of the fitted model; not to be changed."""
     return model.save(tmp_path_factory.mktemp("saved") / "model")
+
+
+@pytest.fixture(scope="session")
+def start(model: GPJEPA) -> Start:
+    """Return the fitted model bound to its own control cells."""
+    return Start(model.bundle, model.controls, None)
+
+
+@pytest.fixture(scope="session")
+def ranked(start: Start) -> Ranked:
+    """Return five pairs, four of them measured, ranked by their interaction."""
+    pairs = ("A+B", "A+C", "A+D", "B+C", "C+F")
+    return rank(start, pairs, gated(start), 0.9, None, 0)
 
 
 @pytest.fixture(scope="session")

@@ -8,21 +8,6 @@ import pytest
 
 from gpjepa.api import interaction_files as module
 from gpjepa.api.interaction_files import gene_table, genes_each, pairs_path, records, write
-from gpjepa.api.interaction_ranking import Ranked, rank
-from gpjepa.api.interactions import gated
-from gpjepa.api.populations import Start
-
-PAIRS = ("A+B", "A+C", "A+D", "B+C", "C+F")
-
-
-@pytest.fixture(scope="module")
-def start(model) -> Start:
-    return Start(model.bundle, model.controls, None)
-
-
-@pytest.fixture(scope="module")
-def ranked(start) -> Ranked:
-    return rank(start, PAIRS, gated(start), 0.9, None, 0)
 
 
 def test_the_list_lies_beside_the_genes() -> None:

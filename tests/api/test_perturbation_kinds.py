@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from anndata import AnnData
 from anndata import concat as joined
 
+from gpjepa.api.interactions_run import interactions_file
 from gpjepa.api.model import GPJEPA
 from gpjepa.core.errors import DataError, VocabularyError
 from gpjepa.data.perturbseq import read
@@ -30,22 +33,26 @@ def _two_ways(tiny: ModuleType) -> AnnData:
     return cells
 
 
+def _fitted(
+    tiny: ModuleType,
+    cells: AnnData,
+    features: pd.DataFrame | None = None,
+    **settings: dict[str, Any],
+) -> GPJEPA:
+    """Return a model fitted on all of the cells."""
+    data = read(cells, announce=False)
+    split = tiny.make_split(data, (), ())
+    model = GPJEPA(data, tiny.make_config(**settings), split, features=features, device="cpu")
+    model.fit()
+    return model
+
+
 @pytest.fixture(scope="module")
 def ways(tiny: ModuleType) -> GPJEPA:
-    data = read(_two_ways(tiny), announce=False)
     table = pd.DataFrame(
         np.random.default_rng(0).normal(size=(5, 3)), index=[*LABELS, "NEW"], columns=list("xyz")
     )
-    split = tiny.make_split(data, (), ())
-    model = GPJEPA(
-        data,
-        tiny.make_config(),
-        split,
-        features=table,
-        device="cpu",
-    )
-    model.fit()
-    return model
+    return _fitted(tiny, _two_ways(tiny), table)
 
 
 def _effect(model: GPJEPA, label: str, modality: str | None = None) -> np.ndarray:
@@ -77,6 +84,28 @@ def test_a_gene_alone_means_its_commonest_modality_and_the_answer_says_so(ways: 
     assert set(mixed["perturbation"]) == {"A@CRISPRa+B@CRISPRi"}
 
 
+def test_a_run_ranks_the_pairs_of_one_way_to_perturb(ways: GPJEPA, options, tmp_path) -> None:
+    run = ways.save(tmp_path / "run")
+
+    def pairs(labels: list[str], modality: str | None) -> set[str]:
+        again = replace(options, force=True)
+        out = tmp_path / "gi.csv"
+        told = interactions_file(run, out, labels, 0.9, None, again, modality=modality)
+        return {row["perturbation"] for row in told["combinations"]}
+
+    assert pairs([], "CRISPRi") == {"A@CRISPRi+B@CRISPRi"}
+    assert pairs(["B+A"], "CRISPRi") == {"A@CRISPRi+B@CRISPRi"}
+    assert pairs(["B+A"], None) == {"A@CRISPRa+B@CRISPRa"}
+    assert len(pairs([], "CRISPRa")) == 6
+    assert pairs([], None) > pairs([], "CRISPRa")
+    for labels, modality, problem in (
+        ([], "KO", "modality 'KO' is not known; .* .CRISPRa, CRISPRi"),
+        (["A@CRISPRa+B"], "CRISPRi", "'A@CRISPRa' is asked for with modality 'CRISPRi'"),
+    ):
+        with pytest.raises(VocabularyError, match=problem):
+            pairs(labels, modality)
+
+
 def test_modalities_without_training_cells_and_contradictions_are_refused(ways: GPJEPA) -> None:
     with pytest.raises(VocabularyError, match="'KO' is not known; .* .CRISPRa, CRISPRi"):
         ways.predict("A", cells=2, modality="KO")
@@ -105,15 +134,8 @@ def test_a_saved_model_remembers_the_ways_to_perturb(ways: GPJEPA, tmp_path) -> 
 def test_one_modality_for_all_cells_is_named_but_not_embedded(tiny: ModuleType) -> None:
     cells = tiny.make_cells(labels=LABELS)
     cells.obs["modality"] = "CRISPRi"
-    data = read(cells, announce=False)
-    assert data.perturbations == LABELS
-    model = GPJEPA(
-        data,
-        tiny.make_config(),
-        tiny.make_split(data, (), ()),
-        device="cpu",
-    )
-    model.fit()
+    assert read(cells, announce=False).perturbations == LABELS
+    model = _fitted(tiny, cells)
     assert model.bundle.model.condition.ways is None
     np.testing.assert_array_equal(_effect(model, "A", "CRISPRi"), _effect(model, "A"))
     np.testing.assert_array_equal(_effect(model, "A@CRISPRi"), _effect(model, "A"))
@@ -134,10 +156,7 @@ def drugged(tiny: ModuleType) -> AnnData:
 def test_a_drug_has_a_learned_embedding_and_an_unseen_one_is_refused(
     tiny: ModuleType, drugged: AnnData
 ) -> None:
-    data = read(drugged, announce=False)
-    config = tiny.make_config(perturbation={"features": ("hallmark",)})
-    model = GPJEPA(data, config, tiny.make_split(data, (), ()), device="cpu")
-    model.fit()
+    model = _fitted(tiny, drugged, perturbation={"features": ("hallmark",)})
     assert model.bundle.vocabulary.members == ("dexamethasone", "stimulated")
     assert np.abs(_effect(model, "stimulated") - _effect(model, "dexamethasone")).max() > 0
     for unseen in ("IL2", "stimulate"):
@@ -151,18 +170,9 @@ def test_a_drug_has_a_learned_embedding_and_an_unseen_one_is_refused(
 def test_a_table_keyed_by_drug_places_one_that_was_never_given(
     tiny: ModuleType, drugged: AnnData
 ) -> None:
-    data = read(drugged, announce=False)
     table = pd.DataFrame({"x": [1.0, 0, 1], "y": [0.0, 1, 0.5]})
     table.index = pd.Index(["stimulated", "dexamethasone", "IL2"])
-    split = tiny.make_split(data, (), ())
-    model = GPJEPA(
-        data,
-        tiny.make_config(),
-        split,
-        features=table,
-        device="cpu",
-    )
-    model.fit()
+    model = _fitted(tiny, drugged, table)
     found = model.effects(["stimulated", "IL2"]).drop_duplicates("perturbation")
     assert list(found["perturbation"]) == ["stimulated", "IL2"]
     assert found["novelty"].iloc[0] == 0.0
@@ -177,17 +187,7 @@ def test_a_table_of_few_perturbed_genes_is_warned_of_and_of_none_refused(
 ) -> None:
     few = pd.DataFrame({"x": [1.0, 2.0]}, index=["A", "NEW"])
     with pytest.warns(UserWarning, match="covers 1 of 6 perturbed genes"):
-        GPJEPA(
-            data,
-            tiny.make_config(),
-            features=few,
-            device="cpu",
-        )
+        GPJEPA(data, tiny.make_config(), features=few, device="cpu")
     none = pd.DataFrame({"x": [1.0, 2.0]}, index=["TP53", "NEW"])
     with pytest.raises(DataError, match="covers none of the 6 perturbations"), pytest.warns():
-        GPJEPA(
-            data,
-            tiny.make_config(),
-            features=none,
-            device="cpu",
-        )
+        GPJEPA(data, tiny.make_config(), features=none, device="cpu")

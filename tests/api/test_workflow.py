@@ -17,7 +17,13 @@ from gpjepa.api.workflow import (
     evaluate_files,
     predict_file,
 )
-from gpjepa.core.errors import CheckpointError, ConfigError, OutputExistsError, VocabularyError
+from gpjepa.core.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    OutputExistsError,
+    VocabularyError,
+)
 
 
 def test_checking_tells_roles_and_what_can_be_measured(source: Path, options) -> None:
@@ -39,6 +45,34 @@ def test_a_perturbation_with_one_cell_is_reported_and_not_fatal(tiny, tmp_path, 
     assert "labels with one cell: 1 (first: 'F')" in found["problems"]
     (row,) = (row for row in found["table"] if row["perturbation"] == "F")
     assert row["cells"] == 1
+
+
+def test_checking_tells_what_feature_tables_cover_and_which_would_be_refused(
+    source: Path, options, tmp_path: Path
+) -> None:
+    texts = {
+        "most.csv": "gene,x\nA,1\nB,2\nC,3\nD,1\n",
+        "few.csv": "gene,x\nA,1\nTP53,2\n",
+        "none.csv": "gene,x\nTP53,1\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    paths = [tmp_path / name for name in texts]
+    plain = check_file(str(source), RoleOptions(), None, options)
+    found = check_file(str(source), RoleOptions(), None, options, features=paths)
+    assert found["features"] == [
+        "features: most.csv covers 4 of 6 perturbed genes; missing: E, F",
+        "features: few.csv covers 1 of 6 perturbed genes; missing: B, C, D, E, F",
+        "features: none.csv covers 0 of 6 perturbed genes; missing: A, B, C, D, E, F",
+    ]
+    first, second, third = found["problems"][len(plain["problems"]) :]
+    assert first.startswith("few.csv covers few of the perturbed genes")
+    assert second.startswith("none.csv covers few of the perturbed genes")
+    assert third.startswith("none.csv: a feature table of 1 names (TP53) covers none of the 6")
+    assert "features" not in plain
+    (tmp_path / "bad.csv").write_text("gene,x\nA,nan\n")
+    with pytest.raises(DataError, match="no finite number"):
+        check_file(str(source), RoleOptions(), None, options, features=[tmp_path / "bad.csv"])
 
 
 def test_embedding_adds_the_latents_to_a_copy_of_the_file(run, source, options, tmp_path) -> None:

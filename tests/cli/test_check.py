@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+from gpjepa.core.errors import DataError
 
 WHERE = "gpjepa.api.workflow.check_file"
 FOUND = {
@@ -46,3 +49,25 @@ def test_json_is_valid_although_a_ceiling_is_not_a_number(command: Any, replace:
     document = json.loads(command("check", "d.h5ad", "--json").out)
     assert document["table"][1] == {"perturbation": "C", "cells": 1, "ceiling": None}
     assert document["problems"] == FOUND["problems"]
+
+
+def test_what_feature_tables_cover_is_told_after_the_roles(command: Any, replace: Any) -> None:
+    told = {"features": ["features: esm2.csv covers 2 of 3 perturbed genes; missing: C"]}
+    calls = replace(WHERE, FOUND | told)
+    done = command("check", "d.h5ad", "--features", "esm2.csv", "--features", "string.npz")
+    assert done.code == 0, done.err
+    assert calls[0]["features"] == [Path("esm2.csv"), Path("string.npz")]
+    assert done.out.splitlines()[:3] == [
+        "perturbation: column 'condition'",
+        "features: esm2.csv covers 2 of 3 perturbed genes; missing: C",
+        "problem: 'C' has one cell",
+    ]
+    command("check", "d.h5ad")
+    assert calls[1]["features"] == ()
+
+
+def test_a_table_that_cannot_be_read_is_bad_data(command: Any, replace: Any) -> None:
+    replace(WHERE, DataError("feature table 'x.csv' has no gene; expected rows; correct it"))
+    done = command("check", "d.h5ad", "--features", "x.csv")
+    assert done.code == 3
+    assert done.err == "error: feature table 'x.csv' has no gene; expected rows; correct it\n"

@@ -29,6 +29,7 @@ def test_a_run_alone_asks_for_all_its_pairs(command: Any, replace: Any) -> None:
     (call,) = calls
     assert (call["run"], call["out"], call["labels"]) == (Path("run"), Path("gi.csv"), [])
     assert (call["level"], call["top"], call["genes"]) == (0.9, None, None)
+    assert call["modality"] is None
 
 
 def test_labels_level_and_top_reach_the_workflow_and_json_has_every_combination(
@@ -36,11 +37,12 @@ def test_labels_level_and_top_reach_the_workflow_and_json_has_every_combination(
 ) -> None:
     calls = replace(WHERE, {"combinations": [ROW] * 30})
     choices = ["-p", "B+A", "-p", "C+D", "--level", "0.5", "--top", "30", "--genes", "7", "--json"]
+    choices += ["--modality", "CRISPRi"]
     done = command("interactions", "run", "--out", "gi.csv", *choices)
     assert len(json.loads(done.out)["combinations"]) == 30
     (call,) = calls
     assert (call["labels"], call["level"], call["top"]) == (["B+A", "C+D"], 0.5, 30)
-    assert call["genes"] == 7
+    assert (call["genes"], call["modality"]) == (7, "CRISPRi")
 
 
 def test_people_are_shown_the_first_twenty(command: Any, replace: Any) -> None:

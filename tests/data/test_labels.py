@@ -11,6 +11,7 @@ from gpjepa.data.labels import (
     label_of,
     members_of,
     modality_of,
+    pairs_of,
     parse_label,
     symbol_of,
 )
@@ -85,6 +86,13 @@ def test_an_empty_member_is_refused(text: str) -> None:
 def test_given_controls_replace_the_usual_ones() -> None:
     assert parse_label("DMSO", controls=("NTC",)) == "DMSO"
     assert parse_label("NTC+A", controls=("NTC",)) == "A"
+
+
+def test_pairs_are_of_different_genes_however_these_were_perturbed() -> None:
+    assert pairs_of(["C", "A", "B"]) == ["A+B", "A+C", "B+C"]
+    ways = ["A@CRISPRa", "A@CRISPRi", "B@CRISPRi"]
+    assert pairs_of(ways) == ["A@CRISPRa+B@CRISPRi", "A@CRISPRi+B@CRISPRi"]
+    assert pairs_of(["A"]) == pairs_of([]) == []
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,14 @@ def test_with_one_way_for_all_genes_are_called_by_their_names() -> None:
     assert one.modality_index() is None
     for label, modality in (("KLF1", None), ("KLF1", "KO"), ("KLF1@KO", None)):
         assert one.resolve(label, modality) == "KLF1"
+
+
+def test_trained_members_are_those_with_cells_of_one_modality_if_asked(two_ways) -> None:
+    everyone = two_ways.members[:3]
+    assert two_ways.trained() == everyone
+    assert two_ways.trained("i") == tuple(name for name in everyone if name.endswith("@i"))
+    assert set(two_ways.trained("a")) | set(two_ways.trained("i")) == set(everyone)
+    with pytest.raises(VocabularyError, match="modality 'KO' is not known"):
+        two_ways.trained("KO")
+    one = Vocabulary(("KLF1", "SPI1"), 2, modalities=("KO",))
+    assert one.trained("KO") == ("KLF1", "SPI1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from gpjepa.api.populations import Start
 from gpjepa.api.run import read_split
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.core.files import refuse_existing
-from gpjepa.data.labels import label_of, symbol_of
+from gpjepa.data.labels import pairs_of
 
 
 def interactions_file(
@@ -28,17 +27,20 @@ def interactions_file(
     top: int | None,
     options: RunOptions,
     genes: int | None = None,
+    modality: str | None = None,
 ) -> dict[str, Any]:
     """Write the interactions of a run's pairs, ranked: by gene to `out`, by pair beside it.
 
     Without `labels` all pairs of members that have training cells, measured together or not;
     `top` keeps the first. `genes` is how many of each are written, those that interact most; None
-    is all that fit into 250,000 rows. Returns `combinations`, the ranked list as in the file of
-    pairs (`pairs_out`); `measured` is None where the run has no split.
+    is all that fit into 250,000 rows. `modality` is how genes are perturbed, of a run trained on
+    several ways; None is the commonest one of each gene that is named, and all without `labels`.
+    Returns `combinations`, the ranked list as in the file of pairs (`pairs_out`); `measured` is
+    None where the run has no split.
 
     Raises:
-        VocabularyError: a label is no combination or has an unknown member, or the run has fewer
-            than two members to combine.
+        VocabularyError: a label is no combination or has an unknown member, the run has fewer
+            than two members to combine, or none of that modality.
         ConfigError: `level`, `top` or `genes` out of range.
     """
     refuse_existing(out, options.force)
@@ -48,9 +50,9 @@ def interactions_file(
             raise ConfigError(f"{name} is {value}; expected 1 or more; leave it out for all")
     model = GPJEPA.load(run, options.device)
     options.apply_threads(len(model.bundle.panel.names))
-    start = Start(model.bundle, model.controls, None)
+    start = Start(model.bundle, model.controls, None, modality)
     scored = gated(start)
-    asked = combinations_of(start, labels) if labels else all_pairs(model)
+    asked = combinations_of(start, labels) if labels else all_pairs(model, modality)
     with _watching(options.progress) as watch:
         ranked = rank(start, asked, scored, level, top, options.seed, watch)
     measured = measured_labels(run)
@@ -71,17 +73,20 @@ def interactions_file(
     }
 
 
-def all_pairs(model: GPJEPA) -> tuple[str, ...]:
-    """Return all pairs of members with training cells; raise `VocabularyError` for none."""
-    vocabulary = model.bundle.vocabulary
-    known = vocabulary.members[: vocabulary.measured]
-    if len(known) < 2:
+def all_pairs(model: GPJEPA, modality: str | None = None) -> tuple[str, ...]:
+    """Return all pairs of members with training cells, of one modality where it is given.
+
+    Raises `VocabularyError` for a modality that was not trained on, and where there is no pair.
+    """
+    known = model.bundle.vocabulary.trained(modality)
+    pairs = pairs_of(known)
+    if not pairs:
+        way = "" if modality is None else f" of modality {modality!r}"
         raise VocabularyError(
-            f"the run has {len(known)} perturbation(s) with training cells; expected two or more "
-            "to combine; train on more, or name combinations"
+            f"the run has {len(known)} perturbation(s) with training cells{way}; expected two or "
+            "more genes to combine; train on more, or name combinations"
         )
-    pairs = [pair for pair in combinations(known, 2) if symbol_of(pair[0]) != symbol_of(pair[1])]
-    return tuple(sorted(map(label_of, pairs)))
+    return tuple(pairs)
 
 
 def measured_labels(run: Path) -> frozenset[str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from gpjepa.api.answers import effect_matrix
 from gpjepa.api.controls import ControlCells
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.populations import Start
-from gpjepa.data.labels import label_of, symbol_of
+from gpjepa.data.labels import pairs_of
 from gpjepa.inference.judgement import novelty, verdict
 from gpjepa.inference.respond import draw_sources
 
@@ -33,19 +32,11 @@ COLUMNS = (
 
 
 def unmeasured_pairs(model: GPJEPA, measured: Sequence[str]) -> list[str]:
-    """Return all pairs of genes measured alone in training that no label in `measured` is.
-
-    A gene that was perturbed in two ways is no pair with itself.
-    """
+    """Return all pairs of genes measured alone in training that no label in `measured` is."""
     vocabulary = model.bundle.vocabulary
     known = vocabulary.members[: vocabulary.measured]
     alone = [name for name in known if name not in vocabulary.in_combination_only]
-    pairs = (
-        label_of(pair)
-        for pair in combinations(alone, 2)
-        if symbol_of(pair[0]) != symbol_of(pair[1])
-    )
-    return sorted(set(pairs) - set(measured))
+    return sorted(set(pairs_of(alone)) - set(measured))
 
 
 def screen_pairs(model: GPJEPA, measured: Sequence[str], gated: np.ndarray, seed: int) -> DataFrame:

@@ -13,14 +13,16 @@ from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
 from gpjepa.api.run import read_data_record, read_split
 from gpjepa.api.train_run import pretrain_run, train_run
-from gpjepa.core.errors import ConfigError, unknown
+from gpjepa.core.errors import ConfigError, DataError, unknown
 from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
 from gpjepa.data.anndata_io import open_anndata, write_anndata
 from gpjepa.data.audit import audit
+from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.evaluation.evaluator import evaluate
 from gpjepa.evaluation.measurable import measurable
 from gpjepa.inference.bundle import load_encoder
 from gpjepa.inference.embed import embed_cells
+from gpjepa.training.feature_blocks import refuse_useless
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,13 +52,17 @@ def check_file(
     split: str | None,
     options: RunOptions,
     context_column: str | None = None,
+    features: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Read a file and say what is in it, what is odd, and what can be measured.
 
     Returns `roles` and `problems` (lines), `table` (a record per perturbation: cells, effect
-    size, split-half ceiling) and, with a split, `leaks` and the labels of its parts.
+    size, split-half ceiling) and, with a split, `leaks` and the labels of its parts. `features`
+    are files of feature tables: lines say what each covers, and `problems` where that is little
+    or nothing. Raises `DataError` for one that cannot be read.
     """
     data = roles.read(source, announce=False)
+    tables = [feature_file(path, data.members) for path in features]
     table = measurable(data, options.seed)
     found: dict[str, Any] = {
         "roles": data.roles.describe(),
@@ -65,6 +71,13 @@ def check_file(
         "problems": list(data.notes),
         "table": table.to_dict(orient="records"),
     }
+    if tables:
+        covered = [table.describe() for table in tables]
+        found["features"] = [first for first, *_ in covered]
+        found["problems"] += [
+            line.removeprefix("warning: ") for _, *more in covered for line in more
+        ]
+        found["problems"] += [told for table in tables for told in _useless(table, data.members)]
     if split is not None:
         made = data.split(split, seed=options.seed, context_column=context_column)
         found["leaks"] = audit(made, data)
@@ -72,6 +85,15 @@ def check_file(
             part: list(getattr(made, part)) for part in ("train", "validation", "test")
         }
     return found
+
+
+def _useless(file: FeatureFile, perturbed: Sequence[str]) -> list[str]:
+    """Return why training would refuse a feature table; nothing where it would not."""
+    try:
+        refuse_useless([file.table], perturbed)
+    except DataError as error:
+        return [f"{Path(file.path).name}: {error}"]
+    return []
 
 
 def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, Roles, Source
+from gpjepa.cli.options import Common, Features, Roles, Source
 from gpjepa.cli.output import print_json, print_table
 
 
@@ -21,15 +21,21 @@ def check(
         str | None,
         typer.Option(metavar="COL", help="Cell type or batch column of unseen-context."),
     ] = None,
+    features: Features = None,
 ) -> None:
-    """Show roles, problems and, per perturbation, cells, effect size and split-half ceiling."""
+    """Show roles, problems and, per perturbation, cells, effect size and split-half ceiling.
+
+    Of a feature table: how many of the perturbed genes it covers, and which it lacks.
+    """
     from gpjepa.api.workflow import check_file
 
-    found = check_file(str(data), roles.role_options(), split, common.run_options(), context_column)
+    options = common.run_options()
+    chosen = roles.role_options()
+    found = check_file(str(data), chosen, split, options, context_column, features or ())
     if common.json:
         print_json(found)
         return
-    for line in found["roles"]:
+    for line in (*found["roles"], *found.get("features", [])):
         print(line)
     for kind in ("problems", "leaks"):
         for line in found.get(kind, []):

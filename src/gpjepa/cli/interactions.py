@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, Run
+from gpjepa.cli.options import Common, Modality, Run
 from gpjepa.cli.output import print_json, print_summary, print_table
 
 SHOWN = 20  # combinations printed; all of them are in the file and in --json
@@ -31,6 +31,7 @@ def interactions(
     top: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Write only the first N combinations.")
     ] = None,
+    modality: Modality = None,
     genes: Annotated[
         int | None,
         typer.Option(
@@ -47,7 +48,9 @@ def interactions(
     """
     from gpjepa.api.interactions_run import interactions_file
 
-    summary = interactions_file(run, out, labels or [], level, top, common.run_options(), genes)
+    summary = interactions_file(
+        run, out, labels or [], level, top, common.run_options(), genes, modality
+    )
     if common.json:
         print_json(summary)
         return

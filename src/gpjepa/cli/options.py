@@ -34,6 +34,10 @@ Features = Annotated[
         help="CSV, TSV, parquet or npz of perturbed genes, keyed by symbol; repeatable.",
     ),
 ]
+Modality = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="CRISPRa, CRISPRi, …; the gene's commonest when left out."),
+]
 Split = Annotated[
     str,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gpjepa.cli.options import Common, Run
+from gpjepa.cli.options import Common, Modality, Run
 from gpjepa.cli.output import print_json, print_summary, print_table
 
 
@@ -26,12 +26,7 @@ def predict(
         Literal["anndata", "cell-eval"],
         typer.Option(help="h5ad of raw counts; cell-eval: with controls, as cell-eval2 reads it."),
     ] = "anndata",
-    modality: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="CRISPRa, CRISPRi, …; the gene's commonest when left out."
-        ),
-    ] = None,
+    modality: Modality = None,
 ) -> None:
     """Sample cells as they would be after perturbations."""
     from gpjepa.api.workflow import predict_file

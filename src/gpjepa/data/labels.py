@@ -61,6 +61,18 @@ def label_of(members: Iterable[str]) -> str:
     return JOIN.join(ordered) if ordered else CONTROL
 
 
+def pairs_of(members: Iterable[str]) -> list[str]:
+    """Return the sorted labels of all pairs of members that are different genes.
+
+    A gene that was perturbed in two ways is no pair with itself.
+    """
+    return sorted(
+        label_of(pair)
+        for pair in itertools.combinations(members, 2)
+        if symbol_of(pair[0]) != symbol_of(pair[1])
+    )
+
+
 def is_control_name(text: str, controls: Collection[str] = CONTROL_NAMES) -> bool:
     """Tell whether `text` is one of the control names, whatever its case."""
     folded = text.strip().casefold()

@@ -76,6 +76,17 @@ class Vocabulary:
             )
         return label_of(members)
 
+    def trained(self, modality: str | None = None) -> tuple[str, ...]:
+        """Return the members with training cells, those of one modality where it is given.
+
+        Raises `VocabularyError` for a modality without training cells.
+        """
+        known = self.members[: self.measured]
+        if modality is None:
+            return known
+        self._require_modality(modality)
+        return tuple(name for name in known if modality_of(name) in (None, modality))
+
     def _resolved(self, member: str, modality: str | None) -> str:
         symbol, own = symbol_of(member), modality_of(member)
         if member in self._positions() and (own is None or modality in (None, own)):
