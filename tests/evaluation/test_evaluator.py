@@ -16,6 +16,7 @@ from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.evaluator import NOT_RESPONDING, EvaluationReport, evaluate
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS
 
 METRICS = {metric.name: metric for metric in (*EFFECT_METRICS, *GENERATIVE_METRICS)}
 
@@ -40,7 +41,7 @@ def report(oracle: Any, observed: Any, train: Any) -> EvaluationReport:
 def test_every_metric_and_every_baseline_has_its_rows(report: EvaluationReport) -> None:
     average = report.table[report.table.perturbation == "all"]
     for model in ("gpjepa", *NAMES):
-        found = {metric.name for metric in INTERACTION_METRICS}
+        found = {metric.name for metric in (*INTERACTION_METRICS, *POPULATION_SKILL_METRICS)}
         assert set(average[average.model == model].metric) == {*METRICS, *found}
     for baseline in NAMES:
         assert f"gpjepa − {baseline}" in set(average.model)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from gpjepa.evaluation.baselines import fit_baselines
 from gpjepa.evaluation.contenders import cell_numbers
-from gpjepa.evaluation.interval_rows import interval_rows
+from gpjepa.evaluation.interval_rows import IntervalScores, interval_rows
 from gpjepa.evaluation.measured import measure
 from gpjepa.evaluation.pair import make_pair
 from gpjepa.evaluation.report_table import COLUMNS
@@ -20,7 +20,7 @@ from gpjepa.evaluation.scored import score_all
 
 
 @pytest.fixture(scope="module")
-def rows(oracle: Any, observed: Any, train: Any) -> pd.DataFrame:
+def scores(oracle: Any, observed: Any, train: Any) -> IntervalScores:
     pair = make_pair(oracle, observed, train)
     measured = measure(pair, cell_numbers(pair), seed=0)
     genes = pair.genes[pair.gated]
@@ -35,22 +35,50 @@ def rows(oracle: Any, observed: Any, train: Any) -> pd.DataFrame:
             "effect": effect,
             "low": effect - half,
             "high": effect + half,
+            "novelty": np.where(labels == "T4", 0.9, 0.1),
             "verdict": np.where(labels == "T4", "do not trust", "use the model"),
         }
     )
     request = Request("ours", 0, True, frozenset())
     scored = score_all(pair, measured, fit_baselines(pair.train, target=pair.target), request)
-    frames = interval_rows(effects, pair, measured, scored, request)
-    return pd.concat(frames, ignore_index=True)
+    return interval_rows(effects, pair, measured, scored, request)
 
 
-def test_every_row_belongs_to_the_model_and_has_no_floor(rows: pd.DataFrame) -> None:
+@pytest.fixture(scope="module")
+def rows(scores: IntervalScores) -> pd.DataFrame:
+    return pd.concat(scores.rows, ignore_index=True)
+
+
+def test_every_row_belongs_to_the_model_and_only_orders_have_bounds(rows: pd.DataFrame) -> None:
     assert list(rows.columns) == list(COLUMNS)
     bars = rows[~rows["metric"].str.contains(": ")]
     assert set(bars["model"]) == {"ours"}
     assert set(bars["axis"]) == {"generative"}
-    assert rows[["floor", "ceiling", "skill"]].isna().all().all()
+    ordered = rows["metric"].str.startswith("risk_coverage")
+    bounds = ["floor", "ceiling", "skill"]
+    assert rows.loc[~ordered, bounds].isna().all().all()
+    assert rows.loc[ordered, bounds].notna().all().all()
     assert (rows["undefined"] == 0).all()
+
+
+def test_doubt_is_scored_by_error_bar_and_by_novelty(rows: pd.DataFrame) -> None:
+    areas = rows[rows["metric"].str.startswith("risk_coverage")].set_index("metric")
+    assert list(areas.index) == ["risk_coverage_area", "risk_coverage_area_novelty"]
+    assert (areas["n"] == 4).all()
+    assert (areas["ceiling"] <= areas["value"]).all()
+    one_width = areas.loc["risk_coverage_area"]
+    assert one_width["value"] == pytest.approx(one_width["floor"], rel=1e-6)
+
+
+def test_the_curves_are_those_of_the_rows(scores: IntervalScores, rows: pd.DataFrame) -> None:
+    curves = scores.curves
+    nominal = curves[(curves["curve"] == "coverage") & (curves["series"] == "all")]
+    drawn = nominal.set_index("x").loc[0.9, "value"]
+    scored = rows[(rows["metric"] == "coverage_90") & (rows["perturbation"] == "all")]
+    assert drawn == pytest.approx(scored["value"].item())
+    risk = curves[(curves["curve"] == "risk") & (curves["series"] == "novelty")]
+    area = rows[rows["metric"] == "risk_coverage_area_novelty"]
+    assert risk["value"].mean() == pytest.approx(area["value"].item())
 
 
 def test_coverage_is_averaged_over_perturbations(rows: pd.DataFrame) -> None:

@@ -3,80 +3,34 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import scoringrules
 from scipy import stats
 
-from gpjepa.core.errors import DataError
+from gpjepa.evaluation.interval_table import EffectIntervals, normal_intervals
 from gpjepa.evaluation.intervals import (
     INTERVAL_METRICS,
     POOLED_METRICS,
-    read_intervals,
+    interval_score_ratio,
+    pit_of_effects,
     score_intervals,
     score_pooled,
+    uniform_distance,
 )
 
-LABELS = ("A", "A+B", "B")
-GENES = np.array(["g1", "g2"], dtype=object)
 ROW = {metric.name: index for index, metric in enumerate(INTERVAL_METRICS)}
 
 
-def _table(effect: np.ndarray, half: np.ndarray, labels: tuple[str, ...], genes: np.ndarray):
-    return pd.DataFrame(
-        {
-            "perturbation": np.repeat(np.array(labels, dtype=object), len(genes)),
-            "gene": np.tile(genes, len(labels)),
-            "effect": effect.ravel(),
-            "low": (effect - half).ravel(),
-            "high": (effect + half).ravel(),
-        }
-    )
-
-
-@pytest.fixture
-def table() -> pd.DataFrame:
-    return _table(np.arange(6.0).reshape(3, 2), np.ones((3, 2)), LABELS, GENES)
-
-
-def test_rows_in_any_order_and_spelling_find_their_place(table: pd.DataFrame) -> None:
-    table["perturbation"] = table["perturbation"].replace("A+B", "B+A")
-    extra = pd.concat([table, table.assign(gene=table["gene"] + "x")])
-    given = read_intervals(extra.sample(frac=1.0, random_state=0), LABELS, GENES)
-    np.testing.assert_array_equal(given.effect, np.arange(6.0).reshape(3, 2))
-    np.testing.assert_allclose(given.below, 1 / stats.norm.ppf(0.95))
-    assert given.verdicts == ()
-
-
-def test_the_level_of_the_intervals_is_read_from_the_table(table: pd.DataFrame) -> None:
-    given = read_intervals(table.assign(level=0.5), LABELS, GENES)
-    np.testing.assert_allclose(given.above, 1 / stats.norm.ppf(0.75))
-
-
-def test_bad_tables_are_refused_with_what_is_wrong(table: pd.DataFrame) -> None:
-    cases = {
-        "lacks low": table.drop(columns="low"),
-        "perturbation 'A'": table[table["perturbation"] != "A"],
-        "1 effects, among them 'B' on 'g2'": table.iloc[:-1],
-        "more than once": pd.concat([table, table.iloc[:1]]),
-        "low above high": table.assign(low=table["high"] + 1),
-        "levels 0.5, 0.9": table.assign(level=[0.5, 0.9] * 3),
-    }
-    for message, bad in cases.items():
-        with pytest.raises(DataError, match=message):
-            read_intervals(bad, LABELS, GENES)
-
-
-def _simulated(overconfidence: float = 1.0) -> tuple[np.ndarray, ...]:
+def _simulated(
+    overconfidence: float = 1.0, bias: float = 0.0
+) -> tuple[EffectIntervals, np.ndarray, np.ndarray]:
+    """Return a normal forecaster that knows its errors, or claims less of them; 40 x 500."""
     rng = np.random.default_rng(0)
-    labels = tuple(f"P{index:02}" for index in range(40))
-    genes = np.array([f"g{index}" for index in range(500)], dtype=object)
     sd = np.repeat(rng.uniform(0.1, 0.6, size=(40, 1)), 500, axis=1)
     se = rng.uniform(0.1, 0.4, size=(40, 500))
     effect = rng.normal(size=(40, 500))
     observed = effect + rng.normal(size=effect.shape) * sd + rng.normal(size=effect.shape) * se
-    half = stats.norm.ppf(0.95) * sd / overconfidence
-    return read_intervals(_table(effect, half, labels, genes), labels, genes), observed, se
+    return normal_intervals(effect + bias, sd / overconfidence), observed, se
 
 
 def test_a_perfect_model_covers_every_level_and_has_spread_skill_one() -> None:
@@ -105,7 +59,7 @@ def test_an_overconfident_model_is_found_out_by_coverage_and_by_proper_scores() 
 
 def test_scores_equal_scoringrules() -> None:
     given, observed, se = _simulated()
-    total = np.hypot(given.below, se)
+    total = given.spread(se)
     scores = score_intervals(given, observed, se)
     expected = scoringrules.crps_normal(observed, given.effect, total).mean(1)
     np.testing.assert_allclose(scores[ROW["crps"]], expected)
@@ -118,18 +72,11 @@ def test_scores_equal_scoringrules() -> None:
 
 def test_uncertainty_that_follows_the_error_is_seen_over_perturbations() -> None:
     given, observed, se = _simulated()
-    rank, width = score_pooled(given, observed, se)
+    rank, width = score_pooled(given, observed, se)[:2]
     assert rank > 0.8
-    total = np.hypot(given.below, se)
+    total = given.spread(se)
     assert width == pytest.approx(2 * stats.norm.ppf(0.95) * total.mean(), rel=0.05)
-    assert np.isnan(score_pooled(_few(given, 2), observed[:2], se[:2])[0])
-
-
-def _few(given, count: int):
-    from dataclasses import replace
-
-    parts = {name: getattr(given, name)[:count] for name in ("effect", "below", "above")}
-    return replace(given, **parts)
+    assert np.isnan(score_pooled(given.take(np.arange(40) < 2), observed[:2], se[:2])[0])
 
 
 def test_a_nan_is_the_worst_value_and_an_unknown_standard_error_is_undefined() -> None:
@@ -145,7 +92,43 @@ def test_a_nan_is_the_worst_value_and_an_unknown_standard_error_is_undefined() -
     np.testing.assert_array_equal(pooled, [metric.worst for metric in POOLED_METRICS])
 
 
-def test_verdicts_are_read_once_per_perturbation(table: pd.DataFrame) -> None:
-    verdict = table["perturbation"].map({"A": "use", "B": "use", "A+B": "do not trust"})
-    given = read_intervals(table.assign(verdict=verdict).sample(frac=1.0), LABELS, GENES)
-    assert given.verdicts == ("use", "do not trust", "use")
+def test_the_pit_of_a_calibrated_forecaster_is_flat() -> None:
+    given, observed, se = _simulated()
+    counts = np.histogram(pit_of_effects(given, observed, se), bins=20, range=(0, 1))[0]
+    assert stats.chisquare(counts).pvalue > 0.001
+    assert score_pooled(given, observed, se)[3] < 0.015
+
+
+def test_the_pit_tells_overconfidence_from_caution_and_from_bias() -> None:
+    shares = {}
+    for name, shape in {"bold": (3.0, 0.0), "timid": (0.3, 0.0), "biased": (1.0, 0.4)}.items():
+        given, observed, se = _simulated(*shape)
+        counts = np.histogram(pit_of_effects(given, observed, se), bins=10, range=(0, 1))[0]
+        shares[name] = counts / counts.sum()
+    assert shares["bold"][0] + shares["bold"][-1] > 0.3
+    assert shares["timid"][0] + shares["timid"][-1] < 0.05
+    assert shares["biased"][0] > 2 * shares["biased"][-1]
+
+
+def test_the_distance_from_uniform_is_kolmogorovs() -> None:
+    values = np.random.default_rng(3).beta(0.5, 0.6, size=(7, 90))
+    expected = stats.kstest(values.ravel(), "uniform").statistic
+    assert uniform_distance(values) == pytest.approx(expected)
+
+
+def test_widths_that_follow_the_error_beat_one_width_of_the_same_coverage() -> None:
+    given, observed, se = _simulated()
+    assert interval_score_ratio(given, observed, se) < 0.93
+    constant = normal_intervals(given.effect, np.full(given.effect.shape, 0.37))
+    assert interval_score_ratio(constant, observed, se) == pytest.approx(1.0, abs=1e-3)
+    shuffled = normal_intervals(given.effect, given.below[0][::-1])
+    assert interval_score_ratio(shuffled, observed, se) > 1.05
+
+
+def test_a_known_error_of_the_observation_is_no_merit_of_the_widths() -> None:
+    rng = np.random.default_rng(1)
+    se = rng.uniform(0.05, 1.0, size=(20, 300))
+    effect = rng.normal(size=se.shape)
+    observed = effect + rng.normal(size=se.shape) * np.hypot(se, 0.2)
+    given = normal_intervals(effect, np.full(se.shape, 0.2))
+    assert interval_score_ratio(given, observed, se) == pytest.approx(1.0, abs=1e-3)

@@ -8,8 +8,9 @@ import pytest
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
-from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS
+from gpjepa.evaluation.request import BAR_METRICS
 
 UP = Metric("up", 1.0, -1.0, "higher", "")
 DOWN = Metric("down", 0.0, np.inf, "lower", "")
@@ -41,8 +42,8 @@ def test_the_better_value_is_the_one_with_the_smaller_loss() -> None:
         *EFFECT_METRICS,
         *INTERACTION_METRICS,
         *GENERATIVE_METRICS,
-        *INTERVAL_METRICS,
-        *POOLED_METRICS,
+        *POPULATION_SKILL_METRICS,
+        *BAR_METRICS,
     ],
     ids=lambda metric: metric.name,
 )
@@ -52,5 +53,5 @@ def test_no_value_is_worse_than_the_worst_or_better_than_the_best(metric: Metric
 
 
 def test_names_of_metrics_are_unique() -> None:
-    names = [m.name for m in (*EFFECT_METRICS, *GENERATIVE_METRICS, *INTERVAL_METRICS)]
+    names = [m.name for m in (*EFFECT_METRICS, *GENERATIVE_METRICS, *BAR_METRICS)]
     assert len(set(names)) == len(names)

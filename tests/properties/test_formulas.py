@@ -13,11 +13,11 @@ from sklearn import metrics as sklearn_metrics
 
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS, EffectTruth, score_effects
 from gpjepa.evaluation.generative import GENERATIVE_METRICS, score_population
+from gpjepa.evaluation.interval_table import normal_intervals
 from gpjepa.evaluation.intervals import (
     INTERVAL_METRICS,
     LEVELS,
     POOLED_METRICS,
-    EffectIntervals,
     score_intervals,
     score_pooled,
 )
@@ -164,7 +164,7 @@ def test_population_metric_equals_its_definition(metric: str) -> None:
 
 SD = RNG.uniform(0.05, 0.5, size=(P, 1)) * np.ones(G)
 SE = RNG.uniform(0.02, 0.2, size=(P, G))
-GIVEN = EffectIntervals(GUESS, SD, SD, ())
+GIVEN = normal_intervals(GUESS, SD)
 TOTAL = np.sqrt(SD**2 + SE**2)
 
 
@@ -196,9 +196,20 @@ def test_pooled_interval_metrics_equal_their_definitions() -> None:
     assert [metric.name for metric in POOLED_METRICS] == [
         "spearman_sd_error",
         "sharpness_at_90_coverage",
+        "interval_score_ratio",
+        "effect_pit_distance",
     ]
-    rank, width = score_pooled(GIVEN, TRUE, SE)
+    rank, width, ratio, distance = score_pooled(GIVEN, TRUE, SE)
     ranks = [stats.rankdata(values.mean(1)) for values in (SD, np.abs(TRUE - GUESS))]
     assert rank == pytest.approx(np.corrcoef(*ranks)[0, 1])
     factor = width / 2 / TOTAL.mean()
     assert (np.abs(TRUE - GUESS) <= factor * TOTAL).mean() == pytest.approx(0.9, abs=0.002)
+    assert distance == pytest.approx(
+        stats.kstest(stats.norm.cdf(TRUE, GUESS, TOTAL).ravel(), "uniform").statistic
+    )
+    z, inside = stats.norm.ppf(0.95), (_intervals()["coverage_90"]).mean()
+    widths = np.linspace(0, 2, 20_001)
+    covers = [(np.abs(TRUE - GUESS) <= z * np.hypot(w, SE)).mean() >= inside for w in widths]
+    half = z * np.hypot(widths[np.argmax(covers)], SE)
+    rival = scoringrules.interval_score(TRUE, GUESS - half, GUESS + half, 0.1).mean()
+    assert ratio == pytest.approx(_intervals()["interval_score_90"].mean() / rival, rel=1e-3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,15 @@ from gpjepa.evaluation.generative import GENERATIVE_METRICS, responders
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
 from gpjepa.evaluation.interaction_rows import interaction_rows, predicted_states
 from gpjepa.evaluation.interval_rows import interval_rows
-from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.measured import Measured, measure
 from gpjepa.evaluation.metric import Metric
 from gpjepa.evaluation.pair import EvaluationPair, make_pair
+from gpjepa.evaluation.population_pit import population_pit_curves
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS, population_skill_rows
 from gpjepa.evaluation.report import EvaluationReport
 from gpjepa.evaluation.report_table import ALL, COLUMNS, AxisScores, tabulate
 from gpjepa.evaluation.representation import REPRESENTATION_METRICS
-from gpjepa.evaluation.request import Request, Values, choose_metrics
+from gpjepa.evaluation.request import BAR_METRICS, Request, Values, choose_metrics
 from gpjepa.evaluation.scored import FLOORS, Scored, score_all
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ NOT_RESPONDING = "not responding"
 AXIS_METRICS: Mapping[str, tuple[Metric, ...]] = {
     "effect": (*EFFECT_METRICS, *INTERACTION_METRICS),
     "representation": REPRESENTATION_METRICS,
-    "generative": (*GENERATIVE_METRICS, *INTERVAL_METRICS, *POOLED_METRICS),
+    "generative": (*GENERATIVE_METRICS, *POPULATION_SKILL_METRICS, *BAR_METRICS),
 }
 
 
@@ -64,9 +66,9 @@ def evaluate(
     cells and the control cells that predictions start from. Without `train` the observed control
     is split in two, the training mean and the fitted baselines are left out, and the perturbed
     reference is the mean of the observed perturbations. `effects` (perturbation, gene, effect,
-    low, high in log1p pseudobulk units at `target`; level, verdict) adds the scores of error
-    bars and verdicts. `baselines` are fitted on `train`, or as `gpjepa.baselines` returns them;
-    False leaves those of the floor. `target` is the library of pseudobulks, None for the
+    low, high in log1p pseudobulk units at `target`; level, verdict, novelty) adds the scores of
+    error bars and verdicts. `baselines` are fitted on `train`, or as `gpjepa.baselines` returns
+    them; False leaves those of the floor. `target` is the library of pseudobulks, None for the
     control's median. `features` embed the perturbed genes for the linear baseline; None takes
     their own rows among the training states. A NaN in a prediction gives its perturbation the
     worst values. `metrics` names those to compute, None for all; predictions of means (`values`
@@ -80,19 +82,23 @@ def evaluate(
     left, right = open_anndata(predicted), open_anndata(observed)
     known = None if train is None else open_anndata(train)
     pair = make_pair(left, right, known, seed=seed, target=target, values=values)
-    measured = measure(pair, cell_numbers(pair), seed, request.wants(GENERATIVE_METRICS))
+    measured = measure(pair, cell_numbers(pair), seed, _of_cells(request))
     fitted = baselines_beside(baselines, pair, FLOORS, seed, features)
     scored = score_all(pair, measured, fitted, request)
-    frames = [*_counted_axes(pair, measured, scored, request)]
+    frames, curves = _counted_axes(pair, measured, scored, request)
     notes = [f"{each.name}: {note}" for each in fitted for note in each.notes]
     frames += _interactions(pair, fitted, request, features, notes)
     if effects is not None:
-        frames += interval_rows(effects, pair, measured, scored, request)
+        bars = interval_rows(effects, pair, measured, scored, request)
+        frames += bars.rows
+        curves.insert(0, bars.curves)
     else:
         notes.append("effect intervals: not supplied")
     represented = _representation(left, right, pair, request, notes)
     table = pandas.concat([*frames, *represented], ignore_index=True)[list(COLUMNS)]
-    return _report(table, pair, request, notes, bool(represented))
+    report = _report(table, pair, request, notes, bool(represented))
+    drawn = [frame for frame in curves if len(frame)]
+    return replace(report, curves=pandas.concat(drawn, ignore_index=True)) if drawn else report
 
 
 def _report(
@@ -115,10 +121,15 @@ def _report(
     )
 
 
+def _of_cells(request: Request) -> bool:
+    """Tell whether anything is asked for that compares populations of cells."""
+    return request.wants((*GENERATIVE_METRICS, *POPULATION_SKILL_METRICS))
+
+
 def _counted_axes(
     pair: EvaluationPair, measured: Measured, scored: dict[str, Scored], request: Request
-) -> Iterator[pandas.DataFrame]:
-    """Yield the rows of the effect and the generative axis."""
+) -> tuple[list[pandas.DataFrame], list[pandas.DataFrame]]:
+    """Return the rows of the effect and the generative axis, and the curves of the latter."""
     name = request.name
     shown = {model: own for model, own in scored.items() if request.baselines or model == name}
     floors = [scored[floor] for floor in FLOORS if floor in scored]
@@ -143,15 +154,18 @@ def _counted_axes(
 
     effects = {model: own.effects for model, own in shown.items()}
     on_halves = {model: own.on_halves for model, own in shown.items()}
-    yield axis("effect", EFFECT_METRICS, effects, effect_bounds, {}, on_halves)
-    if not request.wants(GENERATIVE_METRICS):
-        return
+    frames = [axis("effect", EFFECT_METRICS, effects, effect_bounds, {}, on_halves)]
+    if not _of_cells(request):
+        return frames, []
     bounds = make_bounds(GENERATIVE_METRICS, [floors[0].cells], measured.replicate_cells)
     energy = [metric.name for metric in GENERATIVE_METRICS].index("energy_distance")
     responds = responders(bounds.floor[energy], bounds.ceiling[energy])
     groups = {ALL: responds, NOT_RESPONDING: ~responds}
     cells = {model: own.cells for model, own in shown.items()}
-    yield axis("generative", GENERATIVE_METRICS, cells, bounds, groups, {})
+    frames.append(axis("generative", GENERATIVE_METRICS, cells, bounds, groups, {}))
+    frames.append(population_skill_rows(cells, applies, bounds, responds, name, request.seed))
+    drawn = responds & pair.counted
+    return frames, [population_pit_curves(pair, measured, drawn, name, request.seed)]
 
 
 def _interactions(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import pandas
-from scipy import stats
+from scipy import special
 
-from gpjepa.core.errors import DataError
-from gpjepa.data.labels import parse_label
 from gpjepa.evaluation.calibration import crps_normal, interval_score
+from gpjepa.evaluation.interval_table import EffectIntervals, normal_quantile
 from gpjepa.evaluation.metric import Metric
+from gpjepa.evaluation.risk_coverage import rank_correlation
 
-NEEDED = ("perturbation", "gene", "effect", "low", "high")
-LEVEL = 0.9  # of the intervals, where the table does not say
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 INTERVAL_METRICS = (
@@ -30,65 +25,9 @@ INTERVAL_METRICS = (
 POOLED_METRICS = (
     Metric("spearman_sd_error", 1.0, -1.0, "higher", "rank r of mean sd and mean error"),
     Metric("sharpness_at_90_coverage", 0.0, np.inf, "lower", "total width that would cover 90 %"),
+    Metric("interval_score_ratio", 0.0, np.inf, "lower", "Winkler score over a constant width's"),
+    Metric("effect_pit_distance", 0.0, 1.0, "lower", "Kolmogorov distance of the PIT of effects"),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class EffectIntervals:
-    """Predicted effects with their error bars, arrays [P, G] in log1p units.
-
-    `below` and `above` are standard deviations on either side of `effect`, from the interval's
-    ends by the normal quantile of its level. `verdicts` [P] is empty without such a column.
-    """
-
-    effect: np.ndarray
-    below: np.ndarray
-    above: np.ndarray
-    verdicts: tuple[str, ...]
-
-
-def read_intervals(
-    table: pandas.DataFrame, perturbations: tuple[str, ...], genes: np.ndarray
-) -> EffectIntervals:
-    """Arrange a table of perturbation, gene, effect, low, high as arrays.
-
-    A `level` column gives the coverage that the intervals claim, .9 without one.
-
-    Raises:
-        DataError: a column, a perturbation or a gene is missing, a row is there twice, an
-            interval is upside down, or levels differ.
-    """
-    absent = [column for column in NEEDED if column not in table]
-    if absent:
-        raise DataError(
-            f"the effects table lacks {', '.join(absent)} (it has "
-            f"{', '.join(map(str, table.columns))}); expected {', '.join(NEEDED)}; rename or add"
-        )
-    parsed = {text: parse_label(text) for text in set(table["perturbation"].astype(str))}
-    labels = np.array([parsed[text] for text in table["perturbation"].astype(str)], dtype=object)
-    row = pandas.Index(np.array(perturbations, dtype=object)).get_indexer(labels)
-    column = pandas.Index(np.asarray(genes, dtype=object)).get_indexer(
-        np.array([str(gene) for gene in table["gene"]], dtype=object)
-    )
-    use = (row >= 0) & (column >= 0)
-    seen = np.zeros((len(perturbations), len(genes)), dtype=np.int64)
-    np.add.at(seen, (row[use], column[use]), 1)
-    _require_all(seen, perturbations, genes)
-    arrays = {}
-    for name in ("effect", "low", "high"):
-        arrays[name] = np.full(seen.shape, np.nan)
-        arrays[name][row[use], column[use]] = table[name].to_numpy(dtype=np.float64)[use]
-    if (arrays["low"] > arrays["high"]).any():
-        raise DataError(
-            "the effects table has intervals with low above high; expected low ≤ high; swap them"
-        )
-    z = stats.norm.ppf(0.5 + 0.5 * _level(table))
-    return EffectIntervals(
-        effect=arrays["effect"],
-        below=(arrays["effect"] - arrays["low"]) / z,
-        above=(arrays["high"] - arrays["effect"]) / z,
-        verdicts=_verdicts(table, labels, perturbations),
-    )
 
 
 def score_intervals(
@@ -101,25 +40,18 @@ def score_intervals(
     Sharpness is of the model's own interval. A perturbation whose standard error is not known
     (one cell) is NaN, undefined; a NaN in the prediction is the worst value.
     """
-    below, above = np.hypot(given.below, observed_se), np.hypot(given.above, observed_se)
-    spread = 0.5 * (below + above)
-    scores = []
-    for level in LEVELS:
-        z = stats.norm.ppf(0.5 + 0.5 * level)
-        inside = observed >= given.effect - z * below
-        scores.append((inside & (observed <= given.effect + z * above)).mean(1))
-    z = stats.norm.ppf(0.95)
-    low, high = given.effect - z * below, given.effect + z * above
-    error = observed - given.effect
+    spread, error = given.spread(observed_se), observed - given.effect
+    out = np.abs(given.scores(observed, observed_se))
+    scores = [(out <= normal_quantile(level)).mean(1) for level in LEVELS]
     scores.append(crps_normal(observed, given.effect, spread).mean(1))
-    scores.append(interval_score(observed, low, high, 0.9).mean(1))
+    scores.append(interval_score(observed, *given.ends(0.9, observed_se), 0.9).mean(1))
     with np.errstate(divide="ignore", invalid="ignore"):
         scores.append((error**2).mean(1) / (spread**2).mean(1))
-    scores.append((z * (given.below + given.above)).mean(1))
+    low, high = given.ends(0.9)
+    scores.append((high - low).mean(1))
     result = np.stack(scores)
-    spoiled = np.isnan(given.effect + given.below + given.above).any(1)
     worst = np.array([metric.worst for metric in INTERVAL_METRICS])
-    result[:, spoiled] = worst[:, None]
+    result[:, given.spoiled] = worst[:, None]
     result[:, np.isnan(observed_se).any(1)] = np.nan
     return result
 
@@ -135,59 +67,65 @@ def score_pooled(
     known = ~np.isnan(observed_se).any(1)
     if not known.any():
         return np.full(len(POOLED_METRICS), np.nan)
-    if np.isnan(given.effect + given.below + given.above)[known].any():
+    given, observed, observed_se = given.take(known), observed[known], observed_se[known]
+    if given.spoiled.any():
         return np.array([metric.worst for metric in POOLED_METRICS])
-    below, above = given.below[known], given.above[known]
-    error = np.abs(observed - given.effect)[known]
-    spread = 0.5 * (np.hypot(below, observed_se[known]) + np.hypot(above, observed_se[known]))
+    error, spread = np.abs(observed - given.effect), given.spread(observed_se)
     scaled = np.quantile(error / np.where(spread > 0, spread, np.finfo(float).tiny), 0.9)
-    model, missed = (0.5 * (below + above)).mean(1), error.mean(1)
-    rank = np.nan
-    if known.sum() >= 3:
-        flat = np.ptp(model) <= 1e-9 * np.abs(model).max() or np.ptp(missed) == 0
-        rank = 0.0 if flat else float(stats.spearmanr(model, missed).statistic)
-    return np.array([rank, 2.0 * scaled * spread.mean()])
-
-
-def _require_all(seen: np.ndarray, perturbations: tuple[str, ...], genes: np.ndarray) -> None:
-    if (seen > 1).any():
-        row, column = np.argwhere(seen > 1)[0]
-        raise DataError(
-            f"the effects table has {perturbations[row]!r}, gene {genes[column]!r} more than once; "
-            "expected one row for each; remove the repeats"
-        )
-    lacking = seen == 0
-    if not lacking.any():
-        return
-    empty = [label for label, row in zip(perturbations, lacking, strict=True) if row.all()]
-    row, column = np.argwhere(lacking)[0]
-    what = (
-        f"perturbation {', '.join(map(repr, empty[:5]))}"
-        if empty
-        else f"{int(lacking.sum())} effects, among them {perturbations[row]!r} on {genes[column]!r}"
-    )
-    raise DataError(
-        f"the effects table lacks {what}; expected every observed perturbation with every scored "
-        "gene; add the rows"
+    return np.array(
+        [
+            rank_correlation(given.spread().mean(1), error.mean(1)),
+            2.0 * scaled * spread.mean(),
+            interval_score_ratio(given, observed, observed_se),
+            uniform_distance(pit_of_effects(given, observed, observed_se)),
+        ]
     )
 
 
-def _level(table: pandas.DataFrame) -> float:
-    if "level" not in table:
-        return LEVEL
-    levels = table["level"].unique()
-    if len(levels) != 1 or not 0.0 < float(levels[0]) < 1.0:
-        raise DataError(
-            f"the effects table has the levels {', '.join(map(str, levels[:5]))}; expected one "
-            "between 0 and 1; give the intervals of one level"
-        )
-    return float(levels[0])
+def interval_score_ratio(
+    given: EffectIntervals, observed: np.ndarray, observed_se: np.ndarray
+) -> float:
+    """Return the mean interval score at 90 % over that of one width for everything.
+
+    The rival has the same effects, one standard deviation everywhere, as large as it takes to
+    cover as much as the given intervals do, and is widened by the observation's error alike: what
+    is compared is only whether intervals are wide where errors are large. Below 1 they are.
+    """
+    own = interval_score(observed, *given.ends(0.9, observed_se), 0.9).mean()
+    z = normal_quantile(0.9)
+    share = (np.abs(given.scores(observed, observed_se)) <= z).mean()
+    needed = np.sqrt(np.maximum(((observed - given.effect) / z) ** 2 - observed_se**2, 0.0))
+    constant = _width_between(needed.ravel(), share)
+    half = z * np.hypot(constant, observed_se)
+    rival = interval_score(observed, given.effect - half, given.effect + half, 0.9).mean()
+    return float(own / rival) if rival > 0 else float("nan")
 
 
-def _verdicts(
-    table: pandas.DataFrame, labels: np.ndarray, perturbations: tuple[str, ...]
-) -> tuple[str, ...]:
-    if "verdict" not in table:
-        return ()
-    first = dict(zip(labels[::-1], table["verdict"].astype(str).to_numpy()[::-1], strict=True))
-    return tuple(first[label] for label in perturbations)
+def _width_between(needed: np.ndarray, share: float) -> float:
+    """Return a width that holds a `share` of what needs these widths, amid those that do.
+
+    The smallest one would have the advantage of having been chosen on the errors it is scored on.
+    """
+    ordered = np.concatenate([[0.0], np.sort(needed)])
+    count = round(share * (len(ordered) - 1))
+    return float(0.5 * (ordered[count] + ordered[min(count + 1, len(ordered) - 1)]))
+
+
+def pit_of_effects(
+    given: EffectIntervals, observed: np.ndarray, observed_se: np.ndarray
+) -> np.ndarray:
+    """Return the PIT of observed effects [P, G] under var_total = var_model + SE_observed².
+
+    Uniform between 0 and 1 when calibrated; heaped at both ends when overconfident, in the middle
+    when underconfident, at one end when biased.
+
+    Source: Gneiting, Balabdaoui and Raftery (2007), section 3.1.
+    """
+    return special.ndtr(given.scores(observed, observed_se))
+
+
+def uniform_distance(pit: np.ndarray) -> float:
+    """Return the Kolmogorov distance of values in [0, 1], of any shape, from uniform."""
+    ordered = np.sort(pit, axis=None)
+    steps = np.arange(len(ordered) + 1) / len(ordered)
+    return float(max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas
@@ -12,6 +12,7 @@ import pandas
 from gpjepa.evaluation.report_table import ALL
 
 AXES = ("effect", "representation", "generative")
+SUMMARIES = ("population_skill_", "risk_coverage_")  # starts of metrics made of other metrics
 HEADLINE = (
     "pearson_delta",
     "pearson_perturbed",
@@ -39,6 +40,7 @@ class EvaluationReport:
     genes: int
     notes: tuple[str, ...]
     unasked: tuple[str, ...] = ()
+    curves: pandas.DataFrame = field(default_factory=pandas.DataFrame)
 
     def first_line(self) -> str:
         """Return the line that opens every printed report: each axis, supplied or not."""
@@ -83,8 +85,12 @@ class EvaluationReport:
         return str(rows.loc[gain.idxmin(), "model"]).removeprefix(f"{self.name} − ")
 
     def totals(self) -> dict[str, float]:
-        """Return the mean skill of each axis; one that was not supplied counts as the worst."""
+        """Return the mean skill of each axis; one that was not supplied counts as the worst.
+
+        Medians of skills and areas of doubt sum up what other rows count already.
+        """
         own = self.table[(self.table["model"] == self.name) & (self.table["perturbation"] == ALL)]
+        own = own[~own["metric"].str.startswith(SUMMARIES)]
         means = own.groupby("axis")["skill"].mean()
         return {
             axis: -math.inf
@@ -96,6 +102,7 @@ class EvaluationReport:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document: NaN becomes null, infinities the strings "inf" and "-inf"."""
         records = self.table.to_dict(orient="records")
+        curves = self.curves.to_dict(orient="records")
         return {
             "model": self.name,
             "first_line": self.first_line(),
@@ -105,6 +112,7 @@ class EvaluationReport:
             "notes": list(self.notes),
             "totals": {axis: _plain(value) for axis, value in self.totals().items()},
             "table": [{key: _plain(value) for key, value in row.items()} for row in records],
+            "curves": [{key: _plain(value) for key, value in row.items()} for row in curves],
         }
 
     def _average(self, metric: str, model: str) -> pandas.Series | None:

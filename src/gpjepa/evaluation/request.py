@@ -10,11 +10,15 @@ from gpjepa.core.errors import ConfigError, unknown
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
+from gpjepa.evaluation.interval_strata import STRATUM_METRICS
 from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS
 from gpjepa.evaluation.representation import REPRESENTATION_METRICS
+from gpjepa.evaluation.risk_coverage import RISK_METRICS
 
 Values = Literal["counts", "mean counts", "log1p"]
+BAR_METRICS = (*INTERVAL_METRICS, *STRATUM_METRICS, *POOLED_METRICS, *RISK_METRICS)
 TESTED = ("de_precision", "de_recall")  # need cells that differ from one another
 
 
@@ -45,8 +49,8 @@ def metric_names() -> tuple[str, ...]:
         EFFECT_METRICS,
         INTERACTION_METRICS,
         GENERATIVE_METRICS,
-        INTERVAL_METRICS,
-        POOLED_METRICS,
+        POPULATION_SKILL_METRICS,
+        BAR_METRICS,
         REPRESENTATION_METRICS,
     )
     return tuple(metric.name for group in groups for metric in group)
@@ -57,7 +61,7 @@ def metrics_of_means() -> tuple[str, ...]:
 
     Those of effects but for the tests of genes, of interactions, and of a table of intervals.
     """
-    groups = (EFFECT_METRICS, INTERACTION_METRICS, INTERVAL_METRICS, POOLED_METRICS)
+    groups = (EFFECT_METRICS, INTERACTION_METRICS, BAR_METRICS)
     names = (metric.name for group in groups for metric in group)
     return tuple(name for name in names if name not in TESTED)
 

@@ -22,6 +22,7 @@ from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.measured import Measured, score_on_half
 from gpjepa.evaluation.pair import EvaluationPair
 from gpjepa.evaluation.population import Population
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS
 from gpjepa.evaluation.request import TESTED, Request
 
 FLOORS = ("no change", "training mean")
@@ -65,7 +66,7 @@ def score_all(
     numbers, name, seed = cell_numbers(pair), request.name, request.seed
     tested = request.wants(metric for metric in EFFECT_METRICS if metric.name in TESTED)
     terms = _Terms(pair, measured, np.maximum(numbers // 2, 1), seed, tested)
-    like = request.wants(GENERATIVE_METRICS)
+    like = request.wants((*GENERATIVE_METRICS, *POPULATION_SKILL_METRICS))
     model = model_contender(pair, name, numbers, seed)
     scored = {name: _score(model, terms, like and pair.counted)}
     for contender in baseline_contenders(pair, fitted, numbers, seed):
