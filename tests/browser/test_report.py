@@ -171,6 +171,41 @@ def test_points_are_named_by_pointer_and_by_keyboard(open_report: Open) -> None:
     assert not page.locator("#tip").is_visible()
 
 
+def test_trust_is_reached_from_the_top_and_read_with_the_keyboard(open_report: Open) -> None:
+    page = open_report()
+    page.click('nav a[href="#trust"]')
+    assert page.locator("#trust-title").is_visible()
+    assert page.locator("#trust figure svg").count() == 7
+    picture = page.locator('svg[data-points="trust width"]')
+    picture.scroll_into_view_if_needed()
+    picture.focus()
+    picture.press("ArrowRight")
+    first = page.evaluate("DATA.points['trust width'].label[0]")
+    assert page.inner_text("#tip strong") == first
+    assert "verdict" in page.inner_text("#tip")
+
+
+def test_panels_on_trust_are_drawn_inside_their_own_axes(open_report: Open) -> None:
+    page = open_report(400)
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("#trust svg")].filter((picture) => {
+             const { width, height } = picture.viewBox.baseVal;
+             return [...picture.querySelectorAll("path, rect, text")].some((mark) => {
+               const box = mark.getBBox();
+               return box.x < -1 || box.y < -1 || box.x + box.width > width + 1 ||
+                 (mark.tagName !== "text" && box.y + box.height > height + 1);
+             });
+           }).map((picture) => picture.getAttribute("aria-label"))"""
+    )
+    assert outside == []
+
+
+def test_a_run_that_recorded_no_uncertainty_says_so(open_report: Open) -> None:
+    page = open_report(uncertainty=False)
+    assert page.locator("#trust figure svg").count() == 0
+    assert page.locator("#trust figure .empty:visible").count() == 7
+
+
 def test_one_condition_of_the_populations_is_shown_at_a_time(open_report: Open) -> None:
     page = open_report()
     assert page.locator(".condition:visible h3").all_inner_texts() == ["KLF1+MAP2K6"]

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gpjepa.evaluation.interval_curves import BINS, CURVE_COLUMNS, interval_curves
+from gpjepa.evaluation.interval_table import EffectIntervals
+
 GENES = (
     "HBZ", "HBG1", "HBG2", "HBA1", "AHSP", "ALAS2", "GYPA", "BLVRB", "HMBS", "TMSB10", "TMSB4X",
     "MALAT1", "FTH1", "FTL", "PRDX2", "SLC25A37", "CD24", "S100A4", "S100A6", "LGALS1", "VIM",
@@ -19,6 +22,7 @@ SINGLES = ("FOXO4", "HK2", "SGK1")
 TRAINED = ("KLF1", "MAP2K3", "MAP2K6", "MAPK1", "SLC38A2", "TGFBR2", "MIDN", "NIT1", "PLK4")
 BASELINES = ("no change", "training mean", "matching mean", "additive", "scaled additive",
              "linear", "strong")  # fmt: skip
+VERDICTS = ("use the model", "use the sum", "do not trust")
 HOSTILE = '</script><b onmouseover="alert(1)">&\'x'
 
 
@@ -32,6 +36,7 @@ class Shape:
     screen_rows: int = 140
     latent_points: int = 1500
     simulated: bool = False
+    uncertainty: bool = True  # whether the run records what shows calibration
     seed: int = 0
 
     @property
@@ -53,6 +58,13 @@ def write_run(folder: Path, shape: Shape | None = None) -> Path:
         "latent": _latent(shape, rng),
         "screen": _screen(shape, rng),
     }
+    if shape.uncertainty:
+        tables |= {
+            "curves": _curves(shape, effects, rng),
+            "spread": _spread(shape, rng),
+            "responders": _responders(shape, rng),
+        }
+        _write(folder / "head.json", HEAD)
     for name, table in tables.items():
         table.to_csv(evaluation / f"{name}.csv", index=False)
     _write(evaluation / "summary.json", _summary(shape, tables["metrics"]))
@@ -83,6 +95,7 @@ def _effects(shape, rng):
         skill = 0.8 if len(members) > 1 else 0.25
         predicted = skill * truth + rng.normal(0, 0.04, len(genes))
         known = len(members) > 1
+        width = 0.09 if known else 0.16
         for index, gene in enumerate(genes):
             rows.append({
                 "perturbation": label,
@@ -91,14 +104,67 @@ def _effects(shape, rng):
                 "observed": observed[index],
                 "observed_se": error[index],
                 "predicted": predicted[index],
-                "low": predicted[index] - 0.14,
-                "high": predicted[index] + 0.14,
+                "low": predicted[index] - width,
+                "high": predicted[index] + width,
                 "additive": additive[index] + rng.normal(0, 0.06) if known else np.nan,
                 "training_mean": 0.02,
+                "novelty": 0.0 if known else 0.4,
+                "verdict": VERDICTS[0] if known else VERDICTS[2],
+                "source": "model" if known else "training mean",
             })  # fmt: skip
     columns = ["perturbation", "group", "gene", "observed", "observed_se", "predicted", "low",
-               "high", "additive", "training_mean"]  # fmt: skip
+               "high", "additive", "training_mean", "novelty", "verdict",
+               "source"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+HEAD = {
+    "asked": "auto", "kind": "diffusion",
+    "reason": "the variational head's skill is below 0.5 in log_variance_ratio",
+    "before": {"population": {"skills": {"energy_distance": 0.61, "log_variance_ratio": 0.32}}},
+    "after": {"population": {"skills": {"energy_distance": 0.68, "log_variance_ratio": 0.57}}},
+}  # fmt: skip
+
+
+def _curves(shape, effects, rng):
+    """Return calibration curves of the made-up effects, as an evaluation writes them."""
+    labels = tuple(shape.held_out)
+    if not labels:
+        return pd.DataFrame(columns=list(CURVE_COLUMNS))
+    columns = ("predicted", "low", "observed", "observed_se", "novelty")
+    wide = {name: effects[name].to_numpy().reshape(len(labels), -1) for name in columns}
+    bars = ((wide["predicted"] - wide["low"]) / 1.645)[None]
+    given = EffectIntervals(
+        wide["predicted"], bars, bars,
+        verdicts=tuple(effects["verdict"].to_numpy().reshape(len(labels), -1)[:, 0]),
+        novelty=tuple(wide["novelty"][:, 0]),
+    )  # fmt: skip
+    frame = interval_curves(given, wide["observed"], wide["observed_se"], labels, shape.seed)
+    rows = []
+    for series, shift in (("gpjepa", 0.1), ("control", 0.5), ("replicate", 0.0)):
+        for index in range(BINS):
+            value = 1 + shift * (1 - 2 * index / (BINS - 1)) + rng.normal(0, 0.02)
+            rows.append({"curve": "population PIT", "series": series, "x": index / BINS,
+                         "value": value, "low": value - 0.1, "high": value + 0.1,
+                         "n": len(labels)})  # fmt: skip
+    return pd.concat([frame, pd.DataFrame(rows)], ignore_index=True)
+
+
+def _spread(shape, rng):
+    rows = []
+    for label in shape.held_out:
+        shares = rng.dirichlet([2, 3, 3, 12])
+        names = ("library", "control", "latent", "counts")
+        rows += [[label, name, share] for name, share in zip(names, shares, strict=True)]
+    return pd.DataFrame(rows, columns=["perturbation", "source", "share"])
+
+
+def _responders(shape, rng):
+    rows = []
+    for label in shape.held_out:
+        fraction = rng.uniform(0.2, 0.95)
+        rows.append([label, fraction, max(0, fraction - 0.1), min(1, fraction + 0.1)])
+    return pd.DataFrame(rows, columns=["perturbation", "fraction", "low", "high"])
 
 
 SCORES = {  # metric: axis, floor, ceiling, gpjepa, spread over models
@@ -124,6 +190,7 @@ SCORES = {  # metric: axis, floor, ceiling, gpjepa, spread over models
     "log_variance_ratio": ("generative", 0.61, 0.24, 0.33, 0.2),
     "zero_fraction_error": ("generative", 0.094, 0.022, 0.031, 0.03),
     "pit_distance": ("generative", 0.11, 0.045, 0.061, 0.03),
+    "population_skill_energy_distance": ("generative", 0.0, 1.0, 0.62, 0.3),
     "coverage_90": ("generative", 0.4, 0.9, 0.86, 0.1),
 }
 COLUMNS = ("axis", "metric", "perturbation", "model", "value", "low", "high", "floor", "ceiling",
@@ -150,7 +217,29 @@ def _metrics(shape, effects, rng):
             versus = f"gpjepa \N{MINUS SIGN} {model}"
             rows.append([axis, metric, "all", versus, gap, gap - half, gap + half, *[np.nan] * 3,
                          len(shape.held_out), *[np.nan] * 2, 0])  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame([*rows, *_judged(shape)], columns=list(COLUMNS))
+
+
+def _judged(shape):
+    """Return what is scored over all perturbations at once, and errors by verdict."""
+    rows = []
+    for metric, value, floor, ceiling in (
+        ("spearman_sd_error", 0.61, np.nan, np.nan),
+        ("effect_pit_distance", 0.06, np.nan, np.nan),
+        ("risk_coverage_area", 0.08, 0.1, 0.05),
+        ("risk_coverage_area_novelty", 0.09, 0.1, 0.05),
+    ):
+        skill = (value - floor) / (ceiling - floor)
+        rows.append(["generative", metric, "all", "gpjepa", value, value - 0.02, value + 0.02,
+                     floor, ceiling, skill, len(shape.held_out), np.nan, np.nan, 0])  # fmt: skip
+    for verdict, labels, error in ((VERDICTS[0], shape.doubles, 0.6),
+                                   (VERDICTS[2], shape.singles, 1.04)):  # fmt: skip
+        versus = "gpjepa \N{MINUS SIGN} additive"
+        for model, value in (("gpjepa", error), ("additive", error + 0.2), (versus, -0.2)):
+            rows.append(["effect", f"normalised_mae: {verdict}", "all", model, value,
+                         value - 0.05, value + 0.05, *[np.nan] * 3, len(labels),
+                         *[np.nan] * 2, 0])  # fmt: skip
+    return rows
 
 
 def _scores(shape, rng, axis, metric, model, centre, floor, ceiling):

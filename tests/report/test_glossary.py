@@ -5,9 +5,10 @@ import pytest
 from gpjepa.evaluation.effect_scores import EFFECT_METRICS
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.interaction_metrics import INTERACTION_METRICS
-from gpjepa.evaluation.intervals import INTERVAL_METRICS, POOLED_METRICS
 from gpjepa.evaluation.metric import Metric
+from gpjepa.evaluation.population_skill import POPULATION_SKILL_METRICS
 from gpjepa.evaluation.representation import REPRESENTATION_METRICS
+from gpjepa.evaluation.request import BAR_METRICS
 from gpjepa.report.glossary import describe
 
 METRICS = (
@@ -15,8 +16,8 @@ METRICS = (
     *INTERACTION_METRICS,
     *REPRESENTATION_METRICS,
     *GENERATIVE_METRICS,
-    *INTERVAL_METRICS,
-    *POOLED_METRICS,
+    *POPULATION_SKILL_METRICS,
+    *BAR_METRICS,
 )
 
 

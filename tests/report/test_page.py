@@ -14,7 +14,8 @@ from gpjepa.core.errors import OutputExistsError
 from gpjepa.report import render
 from gpjepa.report.numbers import number
 
-SECTIONS = ["scoreboard", "effects", "next", "populations", "latent", "training", "methods"]
+SECTIONS = ["scoreboard", "effects", "trust", "next", "populations", "latent", "training",
+            "methods"]  # fmt: skip
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -25,6 +25,17 @@ def test_a_histogram_starts_and_ends_on_its_base() -> None:
     assert outline == '<path class="steps" d="M0 9V5H10V7H20V9"/>'
 
 
+def test_a_band_goes_there_and_back_and_needs_two_points() -> None:
+    area = svg.band(np.array([0, 10.0]), np.array([1, 2.0]), np.array([5, 6.0]), "band")
+    assert area == '<path class="band" d="M0 1L10 2L10 6L0 5Z"/>'
+    assert svg.band(X[:2], Y[:2], Y[:2], "band") == ""
+
+
+def test_a_box_has_the_size_between_its_corners() -> None:
+    box = svg.box(1, 2, 4.5, 10, "part")
+    assert box == '<rect class="part" x="1" y="2" width="3.5" height="8"/>'
+
+
 def test_an_error_bar_needs_both_ends() -> None:
     bars = svg.segments(X, Y, X + 1, Y, "errors")
     assert bars.count("M") == 2

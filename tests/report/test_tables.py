@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from gpjepa.core.errors import CheckpointError
-from gpjepa.report.tables import EFFECTS, SCREEN, in_order, read_table, text_of, values_of
+from gpjepa.report.tables import (
+    CURVES,
+    EFFECTS,
+    SCREEN,
+    in_order,
+    read_optional,
+    read_table,
+    text_of,
+    values_of,
+)
 
 
 def test_genes_called_na_or_nan_stay_names(tmp_path: Path) -> None:
@@ -25,6 +34,15 @@ def test_optional_columns_that_are_absent_are_empty(tmp_path: Path) -> None:
     table = read_table(path, EFFECTS)
     assert np.isnan(values_of(table, "additive")).all()
     assert text_of(table, "group") == [""]
+
+
+def test_a_table_that_is_not_there_is_empty_and_has_its_columns(tmp_path: Path) -> None:
+    table = read_optional(tmp_path / "curves.csv", CURVES)
+    assert list(table) == ["curve", "series", "label", "x", "value", "low", "high", "n"]
+    assert text_of(table, "curve") == []
+    (tmp_path / "curves.csv").write_text("curve,x\nrisk,1\n")
+    with pytest.raises(CheckpointError, match="lacks the column series, label, value"):
+        read_optional(tmp_path / "curves.csv", CURVES)
 
 
 def test_column_names_may_be_written_with_spaces(tmp_path: Path) -> None:

@@ -161,6 +161,25 @@ TERMS: tuple[tuple[str, Term], ...] = (
     ("pit_distance", Term("PIT distance", "Do observed counts look like draws from the "
                           "predicted distribution? Kolmogorov distance, mean over genes.",
                           "lower", 0.0)),
+    ("population_skill", Term(
+        "Population skill", "How far the predicted population is on the way from resampled control "
+        "cells (0) to a replicate (1), by this measure; median over the perturbations that "
+        "respond.", "higher", 1.0)),
+    ("risk_coverage_area_novelty", Term(
+        "Errors foreseen by novelty", "Mean error of the predictions kept when those nearest to "
+        "what was trained are kept first, over all shares kept. The floor is an order by chance, "
+        "the ceiling the order by the errors themselves.", "lower", 0.0)),
+    ("risk_coverage_area", Term(
+        "Errors foreseen by error bars", "Mean error of the predictions kept when those with the "
+        "shortest error bars are kept first, over all shares kept. The floor is an order by "
+        "chance, the ceiling the order by the errors themselves.", "lower", 0.0)),
+    ("effect_pit_distance", Term(
+        "PIT of effects", "Do measured effects fall anywhere in their predicted distributions "
+        "equally often? Kolmogorov distance from that.", "lower", 0.0)),
+    ("interval_score_ratio", Term(
+        "Interval score against one width", "Interval score divided by that of intervals of one "
+        "width for everything that cover as much: below 1 the bars are long where errors are "
+        "large.", "lower", 0.0)),
     ("coverage", Term("Coverage", "Share of the observed effects inside the predicted "
                       "interval; it should equal the nominal level.", "target")),
     ("crps", Term("CRPS", "Score of the predicted distribution of the mean effect, in log1p "
@@ -199,5 +218,7 @@ def _specific(term: Term, rest: str) -> Term:
         level = re.search(r"\d+", rest)
         best = float(level.group()) / 100 if level else 1.0
     words = re.sub(r"\b(?:de|top_?)(\d+)", r"top \1 genes", rest)
+    words = re.sub(r"\bmoved\b", "genes predicted to move most", words)
+    words = re.sub(r"\b(small|medium|large)\b", r"\1 predicted effects", words)
     words = re.sub(r"\bexpressed\b", "highest expressed genes", words).replace("_", " ")
     return Term(f"{term.label}, {words}" if words else term.label, term.meaning, term.better, best)

@@ -24,6 +24,8 @@ from gpjepa.report.embed import safe_json
 from gpjepa.report.numbers import interval, number, whole
 from gpjepa.report.run import AXES, Run, read_run
 from gpjepa.report.tables import text_of, values_of
+from gpjepa.report.trust import trust
+from gpjepa.report.trust_tables import head_facts
 
 STYLES = ("page.css", "tables.css", "figures.css", "print.css")
 SCRIPTS = ("page.js", "scoreboard.js", "points.js", "screen.js", "populations.js", "latent.js")
@@ -78,6 +80,7 @@ def _source(environment: Environment, name: str) -> str:
 def _view(run: Run) -> dict[str, Any]:
     """Return everything that the template shows."""
     groups = effect_panels.panel_groups(run)
+    trusted = trust(run)
     moments = [populations.variance_scatter(run), populations.zero_scatter(run)]
     points = {
         f"effect {panel.perturbation}": panel.points.document()
@@ -85,6 +88,11 @@ def _view(run: Run) -> dict[str, Any]:
         for panel in group.panels
     }
     points |= {f"moment {moment.title}": moment.points.document() for moment in moments}
+    points |= {
+        f"trust {panel.text.key}": panel.points.document()
+        for panel in trusted.panels
+        if panel.points
+    }
     data: dict[str, Any] = {
         "scoreboard": scoreboard.details(run),
         "points": points,
@@ -106,6 +114,8 @@ def _view(run: Run) -> dict[str, Any]:
         "boards": scoreboard.boards(run),
         "choices": scoreboard.choices(run),
         "groups": groups,
+        "trust": trusted,
+        "head": head_facts(run),
         "screen_rows": len(run.screen),
         "verdicts": screen.verdicts(run),
         "conditions": populations.conditions(run),

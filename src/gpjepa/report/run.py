@@ -13,15 +13,19 @@ import pandas as pd
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import read_json
 from gpjepa.report.tables import (
+    CURVES,
     EFFECTS,
     HISTOGRAMS,
     HISTORY,
     LATENT,
     METRICS,
     POPULATIONS,
+    RESPONDERS,
     SCREEN,
+    SPREAD,
     TableSpec,
     in_order,
+    read_optional,
     read_table,
     text_of,
     values_of,
@@ -40,7 +44,10 @@ RUN_FILES = (HISTORY.name, "config.json", "split.json", "provenance.json")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The tables and documents of a finished, evaluated run."""
+    """The tables and documents of a finished, evaluated run.
+
+    `curves`, `spread`, `responders` and `head` are empty where the run does not have them.
+    """
 
     name: str
     metrics: pd.DataFrame
@@ -55,6 +62,10 @@ class Run:
     split: dict[str, Any]
     provenance: dict[str, Any]
     data: dict[str, Any]
+    curves: pd.DataFrame
+    spread: pd.DataFrame
+    responders: pd.DataFrame
+    head: dict[str, Any]
 
     @property
     def notes(self) -> list[str]:
@@ -95,7 +106,11 @@ def read_run(run: Path | str) -> Run:
         config=_document(folder / "config.json"),
         split=_document(folder / "split.json"),
         provenance=_document(folder / "provenance.json"),
-        data=_document(folder / "data.json") if (folder / "data.json").is_file() else {},
+        data=_optional_document(folder / "data.json"),
+        curves=read_optional(evaluation / CURVES.name, CURVES),
+        spread=read_optional(evaluation / SPREAD.name, SPREAD),
+        responders=read_optional(evaluation / RESPONDERS.name, RESPONDERS),
+        head=_optional_document(folder / "head.json"),
     )
     _require_axes(loaded)
     return loaded
@@ -136,6 +151,10 @@ def _require_axes(run: Run) -> None:
             f"expected all of {', '.join(AXES)}, because one of them alone misleads; "
             f"run `gpjepa evaluate {run.name}` so that every axis is scored"
         )
+
+
+def _optional_document(path: Path) -> dict[str, Any]:
+    return _document(path) if path.is_file() else {}
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -19,7 +19,8 @@ FLOOR_AT, CEILING_AT = 25.0, 80.0  # where floor and ceiling stand on a row's tr
 EXTRA = re.compile(
     r"^(pearson|r2)_.*(expressed|de50|de100)$|^r2_|^overlap_(50|100)$|^de_|^normalised_mae$"
     r"|^centroid_accuracy$|^coverage_(50|80|95)$|^sharpness|^interval_score|^spearman_sd"
-    r"|^pearson_perturbed_|^depth_(overlap|knn)_(50|25)$|^(pearson_delta|normalised_mae): "
+    r"|^pearson_perturbed_|^coverage_\d+_|^risk_coverage_area_novelty$"
+    r"|^depth_(overlap|knn)_(50|25)$|^(pearson_delta|normalised_mae): "
 )
 
 

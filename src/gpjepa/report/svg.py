@@ -31,6 +31,17 @@ def line(x: np.ndarray, y: np.ndarray, css: str) -> Markup:
     return _path("".join(path), css)
 
 
+def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, css: str) -> Markup:
+    """Return the area between two lines over pixels `x`; left out where not finite."""
+    known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
+    if known.sum() < 2:
+        return Markup("")
+    there = zip(x[known], low[known], strict=True)
+    back = zip(x[known][::-1], high[known][::-1], strict=True)
+    path = "L".join(f"{_p(a)} {_p(b)}" for a, b in (*there, *back))
+    return _path(f"M{path}Z", css)
+
+
 def segments(x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, css: str) -> Markup:
     """Return one path of separate strokes from (x0, y0) to (x1, y1)."""
     known = np.isfinite(x0) & np.isfinite(y0) & np.isfinite(x1) & np.isfinite(y1)
@@ -45,6 +56,13 @@ def steps(edges: np.ndarray, heights: np.ndarray, base: float, css: str) -> Mark
         path.append(f"V{_p(height)}H{_p(edges[index + 1])}")
     path.append(f"V{_p(base)}")
     return _path("".join(path), css)
+
+
+def box(left: float, top: float, right: float, bottom: float, css: str) -> Markup:
+    """Return a filled rectangle between pixels."""
+    return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
+        css, _p(left), _p(top), _p(right - left), _p(bottom - top)
+    )
 
 
 def text(x: float, y: float, words: str, css: str, anchor: str = "start") -> Markup:

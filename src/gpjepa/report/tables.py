@@ -34,8 +34,26 @@ EFFECTS = TableSpec(
     name="effects.csv",
     text=("perturbation", "gene"),
     numbers=("observed", "predicted"),
-    optional_text=("group",),
-    optional_numbers=("observed_se", "low", "high", "additive", "training_mean"),
+    optional_text=("group", "verdict", "source"),
+    optional_numbers=("observed_se", "low", "high", "additive", "training_mean", "novelty"),
+)
+CURVES = TableSpec(
+    name="curves.csv",
+    text=("curve", "series", "label"),
+    numbers=("x", "value"),
+    optional_numbers=("low", "high", "n"),
+)
+SPREAD = TableSpec(
+    name="spread.csv",
+    text=("perturbation", "source"),
+    numbers=("share",),
+    optional_numbers=("error",),
+)
+RESPONDERS = TableSpec(
+    name="responders.csv",
+    text=("perturbation",),
+    numbers=("fraction",),
+    optional_numbers=("low", "high"),
 )
 POPULATIONS = TableSpec(
     name="populations.csv",
@@ -97,6 +115,21 @@ def read_table(path: Path, spec: TableSpec) -> pd.DataFrame:
         if name not in table.columns:
             table[name] = ""
     return table
+
+
+def read_optional(path: Path, spec: TableSpec) -> pd.DataFrame:
+    """Read a table that older runs, or models without such an answer, do not have: then empty.
+
+    Raises:
+        CheckpointError: the file is there and is not what it should be.
+    """
+    if path.is_file():
+        return read_table(path, spec)
+    text = {name: pd.Series(dtype=str) for name in (*spec.text, *spec.optional_text)}
+    numbers = {
+        name: pd.Series(dtype=np.float64) for name in (*spec.numbers, *spec.optional_numbers)
+    }
+    return pd.DataFrame(text | numbers)
 
 
 def text_of(table: pd.DataFrame, column: str) -> list[str]:
