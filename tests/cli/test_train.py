@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gpjepa.core.errors import CheckpointError
 
 WHERE = "gpjepa.api.workflow.train_run"
@@ -63,6 +65,21 @@ def test_a_head_that_does_not_exist_is_refused(command: Any, replace: Any) -> No
     done = command("train", "d.h5ad", "--out", "run", "--head", "crystal-ball")
     assert (done.code, calls) == (2, [])
     assert "head.kind" in done.err
+
+
+@pytest.mark.parametrize("head", ["variational", "diffusion", "flow", "auto"])
+def test_every_head_can_be_asked_for(command: Any, replace: Any, head: str) -> None:
+    calls = replace(WHERE, {})
+    assert command("train", "d.h5ad", "--out", "run", "--head", head).code == 0
+    assert calls[0]["config"].head.kind == head
+
+
+def test_a_head_that_contradicts_a_setting_is_a_usage_error(command: Any, replace: Any) -> None:
+    calls = replace(WHERE, {})
+    setting = ("--set", "head.recognition=predictive")
+    done = command("train", "d.h5ad", "--out", "run", "--head", "diffusion", *setting)
+    assert (done.code, calls) == (2, [])
+    assert "leave head.recognition out" in done.err
 
 
 def test_the_summary_is_one_json_document(command: Any, replace: Any) -> None:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
+from gpjepa.core.config import Config
 from gpjepa.inference.means import (
+    SAMPLES,
     Controls,
     control_shares,
     encode_controls,
     mean_shares,
+    samples_of,
     shares_by_order,
 )
+from gpjepa.model.gpjepa import learned_head
 from gpjepa.model.variational import DeterministicHead
 
 
@@ -182,3 +188,11 @@ def test_shares_by_order_do_not_depend_on_how_the_rows_are_parted(
     monkeypatch.setattr("gpjepa.inference.means.ROWS", 7)
     for one, other in zip(whole, shares_by_order(model, controls, condition, 0), strict=True):
         torch.testing.assert_close(one, other, rtol=0.02, atol=0)
+
+
+def test_a_head_that_costs_many_evaluations_draws_each_cell_once(model) -> None:
+    assert samples_of(model) == SAMPLES
+    config = Config(encoder={"latent": model.encoder.latent}).with_head("flow")
+    other = deepcopy(model)
+    other.head = learned_head(other.head, config)
+    assert samples_of(other) == 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpjepa.training.checkpoint import Progress
+from gpjepa.training.escalation import HeadChoice
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +18,8 @@ COLUMNS = ("stage", "epoch", "step", "set", "term", "value", "weighted")
 class TrainingRecord:
     """The history of a stage and how it ended.
 
-    `history`: stage, epoch, step, set (train, validation), term, value, weighted.
+    `history`: stage, epoch, step, set (train, validation), term, value, weighted. `head` says which
+    latent head was chosen and why, where there was a choice.
     """
 
     history: DataFrame
@@ -25,9 +27,10 @@ class TrainingRecord:
     best_step: int | None
     best_score: float | None
     seconds: float
+    head: HeadChoice | None = None
 
     @staticmethod
-    def of(progress: Progress, *later: Progress) -> TrainingRecord:
+    def of(progress: Progress, *later: Progress, head: HeadChoice | None = None) -> TrainingRecord:
         """Make a record of a finished stage, with stages that came after the chosen parameters."""
         import pandas
 
@@ -41,4 +44,5 @@ class TrainingRecord:
             chosen,
             progress.best_score,
             progress.seconds + sum(each.seconds for each in later),
+            head,
         )

@@ -32,7 +32,12 @@ def train(
         typer.Option(metavar="COLUMN", help="The context that unseen-context holds out."),
     ] = None,
     head: Annotated[
-        str | None, typer.Option(metavar="KIND", help="Generative head: variational.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Generative head: variational, diffusion, flow, or auto: variational first, "
+            "then diffusion if validation asks for it.",
+        ),
     ] = None,
     encoder: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Start from the encoder of this run.")

@@ -11,12 +11,15 @@ from torch import Tensor
 
 from gpjepa.core.random import torch_stream
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.flow import FlowHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
 
 ROWS = 8192  # cell × perturbation rows that are run through the model at once
 SAMPLES = 4  # latent draws per control cell
+LEARNED_SAMPLES = 1  # of a head that evaluates a network many times for each
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def mean_shares(
     condition: Condition,
     seed: int,
     offset: Float[Tensor, " C"] | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> Float[Tensor, " G"]:
     """Return the expected share of the library of each gene in one predicted population.
 
@@ -81,7 +84,7 @@ def mean_shares(
     """
     generator = torch_stream(seed, "mean", device=controls.state.device)
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
-    for row, weight in _draws(controls, samples):
+    for row, weight in population_rows(controls, samples or samples_of(model)):
         prediction = model.predict(controls.state[row], condition.rows(row))
         latent = model.head.sample(prediction, generator)
         total += weight @ model.decoder.mean_shares(latent, offset)
@@ -95,7 +98,7 @@ def shares_by_order(
     condition: Condition,
     seed: int,
     offset: Float[Tensor, " C"] | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> tuple[Float[Tensor, " G"], Float[Tensor, " G"]]:
     """Return what `mean_shares` does, with the pair shifts Δ₂ and without them.
 
@@ -112,13 +115,13 @@ def decoded_by_order(
     prediction: Prediction,
     seed: int,
     offset: Float[Tensor, " C"] | None = None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> tuple[Float[Tensor, " G"], Float[Tensor, " G"]]:
     """Return `shares_by_order` of one population whose latents are predicted already."""
     generator = torch_stream(seed, "mean", device=controls.state.device)
     whole = torch.zeros(model.decoder.genes, device=controls.state.device)
     plain = torch.zeros_like(whole)
-    for row, weight in _draws(controls, samples):
+    for row, weight in population_rows(controls, samples or samples_of(model)):
         here = prediction.rows(row)
         before = generator.get_state()
         latent = model.head.sample(here, generator)
@@ -135,12 +138,18 @@ def control_shares(
 ) -> Float[Tensor, " G"]:
     """Return the expected share of each gene in the decoded control cells."""
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
-    for row, weight in _draws(controls, 1):
+    for row, weight in population_rows(controls, 1):
         total += weight @ model.decoder.mean_shares(controls.state[row], offset)
     return total
 
 
-def _draws(
+def samples_of(model: WorldModel) -> int:
+    """Return how many latents are drawn of each control cell where that is not said."""
+    learned = isinstance(model.head, DiffusionHead | FlowHead)
+    return LEARNED_SAMPLES if learned else SAMPLES
+
+
+def population_rows(
     controls: Controls, samples: int
 ) -> Iterator[tuple[Int[Tensor, " N"], Float[Tensor, " N"]]]:
     """Yield, at most `ROWS` at a time, the cells of all draws and their shares of the library."""
