@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from gpjepa.api.model import GPJEPA
 
+HEAD = "head.json"  # which latent head was chosen and why
+
 
 @dataclass(frozen=True)
 class DataRecord:
@@ -134,6 +136,8 @@ def _clear_run(path: Path) -> None:
         "genes.json",
         "vocabulary.json",
         "calibration.json",
+        "evidence.safetensors",
+        HEAD,
         "provenance.json",
         "split.json",
         "data.json",

@@ -15,6 +15,7 @@ from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions, training_session
 from gpjepa.api.record import TrainingRecord
 from gpjepa.api.run import (
+    HEAD,
     DataRecord,
     begin,
     begin_records,
@@ -26,7 +27,7 @@ from gpjepa.api.run import (
 )
 from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
-from gpjepa.core.files import sha256
+from gpjepa.core.files import sha256, write_json
 from gpjepa.core.provenance import provenance
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.data.partition import Split
@@ -154,6 +155,9 @@ def train_data(
         records.append(model.fit(session=session))
     write_model(model, out)
     write_history(out, [record.history for record in records])
+    choice = records[-1].head
+    if choice is not None:
+        write_json(out / HEAD, choice.to_json())
     return _summary(out, data, split, records)
 
 
@@ -219,6 +223,8 @@ def _summary(
     out: Path, data: PerturbSeq, split: Split, records: list[TrainingRecord]
 ) -> dict[str, Any]:
     last = records[-1]
+    choice = last.head
+    chosen = {} if choice is None else {"head": choice.kind, "head_reason": choice.reason}
     return {
         "run": str(out),
         "cells": data.n_cells,
@@ -230,4 +236,5 @@ def _summary(
         "best_step": last.best_step,
         "best_score": last.best_score,
         "seconds": round(sum(record.seconds for record in records), 1),
+        **chosen,
     }

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpjepa.api.controls import bound
+from gpjepa.api.heads import head_fitting, swapped
 from gpjepa.api.record import TrainingRecord
 from gpjepa.compose.latent import fit_members
-from gpjepa.core.config import Config
+from gpjepa.core.config import Config, HeadKind
+from gpjepa.core.contradictions import LEARNED
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.threads import steady_threads
 from gpjepa.data.feature_table import GeneFeatures
@@ -22,8 +24,8 @@ from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
-from gpjepa.training.alignment import Alignment
-from gpjepa.training.calibrate import calibrate
+from gpjepa.training.finish import Choose, finish
+from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.pipeline import (
     Session,
     joined,
@@ -60,6 +62,12 @@ class Trainee:
         self.panel = GenePanel(self.prepared.genes, moments.has_rest, moments.target)
         self.encoder = seeded_encoder(moments, config, seed)
         self.teacher: CellEncoder | None = None
+
+    @classmethod
+    def of(cls, bundle: Bundle, data: PerturbSeq, split: Split | None) -> Trainee:
+        """Prepare the data that a fitted model was trained on, as it was."""
+        device = bundle.model.device().type
+        return cls(data, split or data.split("none"), bundle.config, None, 0, device)
 
     def encoder_bundle(self) -> EncoderBundle:
         """Return the encoder as it is; before Stage A the teacher is its copy."""
@@ -118,31 +126,64 @@ class Trainee:
         config = self.config
         prepared, after = self.prepared, []
         gated = gated_genes(prepared)
-        composition = self._composition(gated, used.seed)
+        composition = self._composition(prepared.observed, gated, used.seed)
         stage, progress = run_stage_bc(
             prepared, self.encoder, self.teacher, config, used, composition
         )
         if not config.loss.nb:
             after.append(run_decode(stage.model, prepared, config, used))
-        model = stage.model.eval().requires_grad_(False)
-        model.predictor.composition = composition
-        Alignment(prepared.controls, prepared.training.table, prepared.moments.target)(model)
-        calibration = calibrate(
-            model, stage.validation, prepared.observed, prepared.vocabulary, gated
+        done = finish(
+            stage.model.eval().requires_grad_(False),
+            prepared,
+            stage.validation,
+            gated,
+            composition,
+            lambda measured: self._composition(measured, gated, used.seed),
+            self._choose(gated, used),
         )
-        teacher = stage.embedder().eval()
-        bundle = Bundle(config, self.panel, prepared.vocabulary, model, teacher, calibration)
-        return TrainingRecord.of(progress, *after), bundle
+        after += [] if done.head is None else [done.head]
+        chosen = config if done.choice is None else config.with_head(done.choice.kind)
+        bundle = Bundle(
+            chosen,
+            self.panel,
+            prepared.vocabulary,
+            done.model,
+            stage.embedder().eval(),
+            done.calibration,
+        )
+        return TrainingRecord.of(progress, *after, head=done.choice), bundle
 
-    def _composition(self, gated: np.ndarray, seed: int) -> EffectComposition | None:
-        """Fit how effects combine and relate on the measured effects of the gated genes."""
+    def _choose(self, gated: np.ndarray, used: Session) -> Choose | None:
+        """Return what gives a fitted model the head that the settings name, if it comes after."""
+        if self.config.head.kind not in LEARNED:
+            return None
+        vocabulary, kind = self.prepared.vocabulary, self.config.head.kind
+        fitting = head_fitting(self.prepared, vocabulary, gated, self.config, used)
+        return lambda model: fitting.choose(model, kind)
+
+    def swap_head(
+        self, bundle: Bundle, kind: HeadKind, session: Session | None
+    ) -> tuple[TrainingRecord, Bundle]:
+        """Fit another head on a fitted model of these data."""
+        used = session or self.session
+        with steady_threads(len(self.panel.names), used.threads):
+            return swapped(bundle, self.prepared, gated_genes(self.prepared), kind, used)
+
+    def _composition(
+        self, measured: MeasuredEffects, gated: np.ndarray, seed: int
+    ) -> EffectComposition | None:
+        """Fit how effects combine and relate on the measured effects of the gated genes.
+
+        Less the error of the control that all of them share: sums would hold it more than once.
+        """
         prepared, genes = self.prepared, np.flatnonzero(gated)
         if self.config.predictor.form != "composed" or prepared.vocabulary.dose:
             return None  # effects measured over all doses say nothing of one
+        known = denoised(measured)
         return fit_members(
-            prepared.observed.labels,
-            prepared.observed.effect[:, genes],
-            denoised(prepared.observed).mean[:, genes],
+            measured.labels,
+            (measured.effect - known.shared)[:, genes],
+            known.mean[:, genes],
             genes,
             prepared.vocabulary,
             self._features(),
