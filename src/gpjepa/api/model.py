@@ -15,7 +15,7 @@ from gpjepa.api.interactions import interaction_table
 from gpjepa.api.populations import Start
 from gpjepa.api.record import TrainingRecord
 from gpjepa.api.training import Trainee
-from gpjepa.core.config import Config
+from gpjepa.core.config import Config, HeadKind
 from gpjepa.core.errors import CheckpointError
 from gpjepa.data.feature_table import GeneFeatures, coverage
 from gpjepa.data.given_features import Given, given_tables, is_few
@@ -114,6 +114,24 @@ class GPJEPA:
     def fit(self, *, session: Session | None = None) -> TrainingRecord:
         """Run Stages B and C jointly; the parameters that validate best are kept."""
         record, self._bundle = self._training().fit(session)
+        return record
+
+    def swap_head(
+        self,
+        kind: HeadKind,
+        data: PerturbSeq | None = None,
+        split: Split | None = None,
+        *,
+        session: Session | None = None,
+    ) -> TrainingRecord:
+        """Give the fitted model another latent head; encoder, predictor and decoder stay.
+
+        `kind` is "variational", "diffusion", "flow" or "auto", which chooses on validation
+        perturbations and says why in the record's `head`. A loaded model needs the `data` and
+        `split` that it was trained on; raises `CheckpointError` for others.
+        """
+        trainee = self._training() if data is None else Trainee.of(self.bundle, data, split)
+        record, self._bundle = trainee.swap_head(self.bundle, kind, session)
         return record
 
     def embed(self, adata: AnnData | Path | str) -> np.ndarray:
