@@ -23,6 +23,7 @@ from gpjepa.inference.tensors import read_tensors
 from gpjepa.model.effect_composition import blank
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
+from gpjepa.model.mixture import blank_mixture
 from gpjepa.model.perturbation import ConditionSpec
 
 FORMAT = "gpjepa-1"
@@ -117,9 +118,9 @@ def load_bundle(path: Path) -> Bundle:
     spec = ConditionSpec(features, vocabulary.measured, levels, vocabulary.dose, ways)
     moments = _blank_moments(panel)
     _require_head(path, config, tensors)
-    prefix = "model.predictor.composition."
-    composed = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+    composed = _part(tensors, "model.predictor.composition.")
     model = WorldModel(moments, spec, config, blank(composed, config.encoder.latent))
+    model.responders = blank_mixture(_part(tensors, "model.responders."))
     teacher = build_encoder(moments, config)
     _fill(model, tensors, "model.", path)
     _fill(teacher, tensors, "teacher.", path)
@@ -262,8 +263,13 @@ def _head_of(tensors: Mapping[str, Tensor]) -> str:
     return "deterministic"
 
 
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix`, by the rest of their names."""
+    return {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+
+
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    own = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+    own = _part(tensors, prefix)
     try:
         module.load_state_dict(own, strict=True)
     except RuntimeError as error:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.flow import FlowHead
 from gpjepa.model.genes import GeneScaling
 from gpjepa.model.mean_state import MeanState
+from gpjepa.model.mixture import ResponderMixture
 from gpjepa.model.perturbation import Condition, ConditionEncoder, ConditionSpec
 from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import DeterministicHead, PredictiveHead, RecognitionHead
@@ -95,6 +97,7 @@ class WorldModel(nn.Module):
         )
         self.start = MeanState(latent) if part.state == "mean" else None
         self.head = build_head(config)
+        self.responders: ResponderMixture | None = None  # fitted last; None: all cells respond
         self.decoder = CountDecoder(
             latent,
             moments.base_rate,
@@ -113,6 +116,22 @@ class WorldModel(nn.Module):
         if self.start is not None:
             state = self.start(state)
         return self.predictor(state, condition, self.condition, hidden)
+
+    def outcome(
+        self,
+        members: Int[Tensor, "B K"],
+        before: CountDistribution,
+        after: CountDistribution,
+        generator: Generator,
+    ) -> CountDistribution:
+        """Return what cells turn to under the perturbations of `members`: `after`, or `before`.
+
+        The latter are escapers, where the model knows of any; see `ResponderMixture`.
+        """
+        if self.responders is None:
+            return after
+        divided: CountDistribution = self.responders(members, before, after, generator)
+        return divided
 
     def device(self) -> torch.device:
         """Return the device that the parameters live on."""
