@@ -98,19 +98,27 @@ def test_effects_beside_interactions_are_those_of_effects(model, start) -> None:
     assert first.departure.to_numpy() == pytest.approx((first.effect - first.additive).to_numpy())
 
 
-def test_intervals_are_those_of_effects_wider_for_members_not_measured_alone(model) -> None:
+def test_intervals_are_wider_than_those_of_effects_by_the_noise_of_the_sum(model, start) -> None:
     table = model.interactions(["A+B", "A+B+C"], level=0.5)
-    half = model.bundle.calibration.half_width(0.5)
+    effects = model.effects(["A+B", "A+B+C"], level=0.5)
+    noise = model.bundle.calibration.evidence.error_of_sums(("A+B", "A+B+C")).ravel()
+    half = ((effects.high - effects.low) / 2).to_numpy()
+    expected = np.sqrt(half**2 + 0.6745**2 * module.NOT_KEPT * noise)
     for width in (table.high - table.interaction, table.interaction - table.low):
-        assert width.to_numpy() == pytest.approx(half)
+        assert width.to_numpy() == pytest.approx(expected, rel=1e-3)
     assert not table.calibrated.any()
+    few = np.arange(3)
+    part = half_widths(start, combine(start, ["A+B"], 0, few), 0.5, few)
+    assert part.shape == (1, 3)
+    assert (part > 0).all()
+    with pytest.raises(ConfigError, match="level is 1.0"):
+        model.interactions("A+B", level=1.0)
+
+
+def test_members_without_cells_in_which_they_act_alone_are_named(model) -> None:
     together = replace(model.bundle.vocabulary, in_combination_only=frozenset({"B", "C"}))
     doubted = Start(replace(model.bundle, vocabulary=together), model.controls, None)
     assert not_measured_alone(doubted, "A+B+C") == ("B", "C")
-    wide = half_widths(doubted, ["A+B", "A+B+C", "A+D"], 0.5)
-    assert wide == pytest.approx(half * np.array([2.0, 3.0, 1.0]) ** 0.5)
-    with pytest.raises(ConfigError, match="level is 1.0"):
-        model.interactions("A+B", level=1.0)
 
 
 def test_combinations_are_the_same_in_one_batch_as_in_several(start, monkeypatch) -> None:

@@ -109,25 +109,31 @@ def test_no_cells_and_levels_out_of_range_are_refused(model) -> None:
 
 def test_effects_have_a_row_per_gene_with_intervals_that_widen_with_the_level(model) -> None:
     narrow, wide = model.effects(["C+D", "A"], level=0.5), model.effects(["C+D", "A"], level=0.95)
-    assert list(narrow.columns)[:7] == [
+    assert list(narrow.columns) == [
         "perturbation",
         "gene",
         "effect",
         "low",
         "high",
+        "sd",
         "novelty",
         "verdict",
+        "source",
+        "calibrated",
     ]
     assert len(narrow) == 2 * len(model.bundle.panel.names)
     assert narrow.gene[:3].tolist() == list(model.bundle.panel.names[:3])
     assert np.array_equal(narrow.effect, wide.effect)
-    assert np.allclose(narrow.effect - narrow.low, model.bundle.calibration.half_width(0.5))
-    assert np.allclose(wide.high - wide.effect, model.bundle.calibration.half_width(0.95))
-    assert model.bundle.calibration.half_width(0.95) > model.bundle.calibration.half_width(0.5)
+    assert np.allclose(narrow.effect - narrow.low, narrow.high - narrow.effect)
+    assert (wide.high - wide.low > narrow.high - narrow.low).all()
+    single = wide[wide.perturbation == "A"]
+    assert np.allclose(single.high - single.effect, 1.96 * single.sd, rtol=1e-3)
+    assert single.sd.nunique() > 10
 
 
 def test_three_validation_perturbations_leave_intervals_uncalibrated(model) -> None:
-    assert not model.effects("A").calibrated.any()
+    assert not model.effects("C+D").calibrated.any()
+    assert model.effects("A").calibrated.all()  # its own cells say how well it is known
 
 
 def test_control_has_no_effect_and_others_have_one(model) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from scipy.sparse import csr_matrix
 from gpjepa.core.config import Config
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
-from gpjepa.inference.calibration import GRID, Calibration
+from gpjepa.inference.calibration import COMBINATION, Calibration, Choice
 from gpjepa.inference.cells import CellTable
+from gpjepa.inference.error_model import believed
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder
 from gpjepa.model.perturbation import Condition, ConditionSpec
 
@@ -62,7 +64,8 @@ def make_bundle(seed: int = 0, distribution: str = "nb", has_rest: bool = True) 
     model = make_model(has_rest, distribution, seed)
     teacher = build_encoder(make_moments(has_rest), make_config()).requires_grad_(False).eval()
     panel = GenePanel(NAMES, has_rest, 100.0)
-    calibration = Calibration(tuple(0.01 * level for level in GRID), 9, True, False)
+    errors = {COMBINATION: replace(believed(), perturbations=9, calibrated=True)}
+    calibration = Calibration(errors, {COMBINATION: Choice(perturbations=9)}, 9, True, False)
     return Bundle(make_config(distribution), panel, VOCABULARY, model, teacher, calibration)
 
 

@@ -224,9 +224,10 @@ def test_settings_of_another_version_are_refused(run) -> None:
         load_bundle(run)
 
 
-def test_widths_for_other_levels_are_refused(run) -> None:
-    change(run / "calibration.json", half_widths=[0.1, 0.2])
-    with pytest.raises(CheckpointError, match="damaged .*2 half_widths, expected 99"):
+def test_error_models_of_other_scales_are_refused(run) -> None:
+    errors = {"novel": {"weights": [0.1, 0.2]}}
+    change(run / "calibration.json", errors=errors)
+    with pytest.raises(CheckpointError, match="damaged .*2 weights, expected 13"):
         load_bundle(run)
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from gpjepa.core.errors import VocabularyError
 from gpjepa.data.labels import CONTROL
 from gpjepa.data.vocabulary import Vocabulary
-from gpjepa.inference.calibration import GRID, Calibration
+from gpjepa.inference.calibration import Calibration
 from gpjepa.inference.judgement import (
     DO_NOT_TRUST,
     FAR,
@@ -16,6 +17,7 @@ from gpjepa.inference.judgement import (
     member_novelty,
     nearest_measured,
     novelty,
+    refine,
     verdict,
 )
 
@@ -27,7 +29,7 @@ FEATURES = torch.tensor(
 
 
 def calibration(interactions: bool = True, novel: bool = True) -> Calibration:
-    return Calibration(tuple(GRID), 20, interactions, novel)
+    return Calibration({}, {}, 20, interactions, novel)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,26 @@ def test_the_nearest_training_label_shares_the_most_members_and_adds_the_fewest(
     assert nearest_measured(labels, "A") == "A"
     assert nearest_measured(labels, "A+D") == "A+B+D"
     assert nearest_measured(("B", "A"), "Z") == "A"  # nothing shared: by name
+
+
+@pytest.mark.parametrize(
+    ("deviation", "beyond", "expected"),
+    [
+        (0.1, 1.0, USE_MODEL),  # the sum is expected to be ten times as far off
+        (0.3, 0.05, USE_SUM),  # the sum is as good
+        (3.0, 0.05, DO_NOT_TRUST),  # the error is larger than the effect
+    ],
+)
+def test_a_prediction_is_judged_by_what_it_saves_of_the_expected_error(
+    deviation, beyond, expected
+) -> None:
+    effect = np.full(50, 1.0)
+    found = refine(USE_MODEL, effect, np.full(50, deviation), effect - beyond)
+    assert found == expected
+
+
+def test_a_prediction_that_is_not_trusted_stays_so_and_one_without_a_sum_has_no_rival() -> None:
+    effect, little, none = np.ones(5), np.full(5, 0.01), np.full(5, np.nan)
+    assert refine(DO_NOT_TRUST, effect, little, effect - 1.0) == DO_NOT_TRUST
+    assert refine(USE_MODEL, effect, little, none) == USE_MODEL
+    assert refine(USE_MODEL, effect, 10.0 * effect, none) == DO_NOT_TRUST

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gpjepa.data.vocabulary import Vocabulary
-from gpjepa.inference.calibration import FEWEST
-from gpjepa.training.calibrate import calibrate
+from gpjepa.inference.calibration import COMBINATION, FEWEST, NOVEL
+from gpjepa.training.calibrate import calibrate, choose_source
 from gpjepa.training.measured_effects import MeasuredEffects
 
 G = 30
@@ -35,7 +35,13 @@ class Judge:
 def fake_model(supported: bool | None = None) -> SimpleNamespace:
     """Return a model; `supported` says what left-out singles say of relations, None has none."""
     scales = {"novel_scale": torch.tensor(1.0), "feature_trust": torch.tensor(1.0)}
-    composition = None if supported is None else SimpleNamespace(supported=torch.tensor(supported))
+    composition = None
+    if supported is not None:
+        composition = SimpleNamespace(
+            supported=torch.tensor(supported),
+            genes=torch.from_numpy(np.flatnonzero(GATED)),
+            spread=lambda members: torch.full((len(members), int(GATED.sum())), torch.nan),
+        )
     predictor = SimpleNamespace(composition=composition)
     return SimpleNamespace(condition=SimpleNamespace(**scales), predictor=predictor)
 
@@ -49,36 +55,58 @@ TRAINING = effects_of(SINGLES, draw(4, 9))
 VOCABULARY = Vocabulary((*SINGLES, "X", "Y", "Z", "W"), 4)
 
 
-def test_widths_are_quantiles_of_the_residuals_on_gated_genes() -> None:
-    truth, wrong = draw(10), draw(10, 1)
+def test_errors_are_judged_on_gated_genes_by_kind() -> None:
+    truth, wrong = draw(10), 0.3 * draw(10, 1)
     wrong[:, ~GATED] = 1e6
-    judge = Judge([f"p{i}" for i in range(10)], truth, truth - wrong, [True] * 10)
+    judge = Judge([f"X{i}" for i in range(10)], truth, truth - wrong, [True] * 10)
     found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
-    inside = np.abs(wrong[:, GATED])
-    for level in (0.1, 0.5, 0.9):
-        assert found.half_width(level) == pytest.approx(np.quantile(inside, level))
-        assert (inside <= found.half_width(level)).mean() == pytest.approx(level, abs=0.01)
     assert found.perturbations == 10
     assert found.calibrated
+    own = found.error_model(NOVEL)
+    assert own.perturbations == 10
+    assert NOVEL in found.choices
+    assert COMBINATION not in found.errors
+    assert (
+        found.choice(NOVEL).errors["model"] < 0.4 * np.linalg.norm(truth[:, GATED], axis=1).mean()
+    )
 
 
 def test_few_validation_perturbations_are_marked_uncalibrated() -> None:
     for rows in (FEWEST - 1, FEWEST):
-        judge = Judge([f"p{i}" for i in range(rows)], draw(rows), draw(rows, 1), [True] * rows)
+        judge = Judge([f"X{i}" for i in range(rows)], draw(rows), draw(rows, 1), [True] * rows)
         found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
         assert found.calibrated is (rows >= FEWEST)
 
 
-def test_without_validation_perturbations_widths_are_the_size_of_training_effects() -> None:
+def test_without_validation_perturbations_nothing_is_calibrated_or_supported() -> None:
     judge = Judge([], np.zeros((0, G)), np.zeros((0, G)), [])
     found = calibrate(fake_model(), judge, TRAINING, VOCABULARY, GATED)
-    expected = np.quantile(np.abs(TRAINING.effect[:, GATED]), 0.9)
-    assert found.half_width(0.9) == pytest.approx(expected)
     assert (found.perturbations, found.supports_interactions, found.supports_novel) == (
         0,
         False,
         False,
     )
+    assert not found.calibrated
+    assert found.evidence.labels == SINGLES
+
+
+def test_a_rival_that_is_closer_beyond_noise_takes_the_models_place() -> None:
+    truth = draw(12)
+    near, far = truth + 0.1 * draw(12, 1), truth + 0.5 * draw(12, 2)
+    found = choose_source(far, {"sum": near, "no change": 0.0 * truth}, truth, GATED)
+    assert found.source == "sum"
+    assert found.errors["sum"] < found.errors["model"] - found.margin
+    assert choose_source(near, {"sum": far}, truth, GATED).source == "model"
+
+
+def test_a_rival_within_noise_or_on_two_perturbations_does_not() -> None:
+    truth = draw(12)
+    one, other = truth + draw(12, 1), truth + draw(12, 2)
+    sources = {
+        choose_source(a, {"sum": b}, truth, GATED).source for a, b in ((one, other), (one, one))
+    }
+    assert sources == {"model"}
+    assert choose_source(one[:2], {"sum": truth[:2]}, truth[:2], GATED).source == "model"
 
 
 def test_novel_members_are_trusted_as_far_as_validation_shows() -> None:

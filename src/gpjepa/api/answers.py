@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from gpjepa.api.estimates import drawn as moved
+from gpjepa.api.estimates import estimate, sources_of
 from gpjepa.api.populations import Start, to_anndata
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.core.random import derive_seed
-from gpjepa.data.labels import CONTROL_NAMES, members_of, parse_label
-from gpjepa.inference.judgement import novelty, verdict
+from gpjepa.data.labels import CONTROL, CONTROL_NAMES, members_of, parse_label
+from gpjepa.inference.calibration import MODEL
+from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares, mean_shares
+from gpjepa.inference.naming import drawing
 from gpjepa.inference.respond import draw_sources, respond
 from gpjepa.inference.rollout import roll_out
+from gpjepa.inference.steer import attainable, steer
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from pandas import DataFrame
 
 MEAN_CELLS = 512  # control cells that expected effects are averaged over
+MEAN_SEED = 0  # of the control cells that a moved population starts from: seeds differ by the draw
 
 
 def canonical(labels: Sequence[str] | str, start: Start) -> tuple[str, ...]:
@@ -47,19 +54,61 @@ def canonical(labels: Sequence[str] | str, start: Start) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def populations(start: Start, labels: Sequence[str] | str, cells: int, seed: int) -> AnnData:
-    """Sample a population of raw counts for each label."""
+def populations(
+    start: Start, labels: Sequence[str] | str, cells: int, seed: int, uncertainty: bool = False
+) -> AnnData:
+    """Sample a population of raw counts for each label.
+
+    A prediction that is not taken from the model, or moved by a draw of its error with
+    `uncertainty`, is reached by steering the model's population onto it.
+    """
     if cells < 1:
         raise ConfigError(f"cells is {cells}; expected 1 or more; pass for example cells=400")
+    names = canonical(labels, start)
+    wanted = steered_effects(start, names, seed, uncertainty)
     parts = []
     model = start.bundle.model
     source = draw_sources(len(start.cells), cells, seed)
-    for label in canonical(labels, start):
+    for label in names:
         condition = start.condition([label] * cells, source)
         own = derive_seed(seed, "population", label)
-        drawn = respond(model, start.cells.table, condition, source, start.offset, own)
+        steering = None
+        if label in wanted:
+            steering = steering_to(start, label, wanted[label], seed)
+        with drawing(label):
+            drawn = respond(
+                model, start.cells.table, condition, source, start.offset, own, steering
+            )
         parts.append((label, drawn))
     return to_anndata(parts, start.cells, start.bundle.panel.names)
+
+
+def steered_effects(
+    start: Start, labels: Sequence[str], seed: int, uncertainty: bool
+) -> dict[str, np.ndarray]:
+    """Return the mean effects [G] of the labels whose population is not the model's own."""
+    sources = sources_of(start, labels)
+    some = [
+        label
+        for label, source in zip(labels, sources, strict=True)
+        if (uncertainty or source != MODEL) and label != CONTROL
+    ]
+    if not some:
+        return {}
+    found = estimate(start, some, effect_matrix(start, some, MEAN_SEED))
+    effects = moved(start, found, seed) if uncertainty else found.effects
+    return dict(zip(some, effects, strict=True))
+
+
+def steering_to(start: Start, label: str, effect: np.ndarray, seed: int) -> Tensor:
+    """Return the offsets of the logits that bring the population of a label to an effect [G]."""
+    few = averaged_over(start, seed, MEAN_CELLS)
+    model, panel = start.bundle.model, start.bundle.panel
+    control = control_shares(model, few.controls, start.offset)
+    asked = torch.from_numpy(effect).to(control)
+    wanted = attainable(control, asked, start.target, panel.has_rest)
+    condition = few.condition([label] * len(few.cells), np.arange(len(few.cells)))
+    return steer(model, few.controls, condition, wanted, seed, start.offset)
 
 
 def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnData:
@@ -75,7 +124,8 @@ def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnD
     name = " > ".join(steps)
     own = derive_seed(seed, "rollout", name)
     model, table = start.bundle.model, start.cells.table
-    drawn = roll_out(model, table, conditions, source, start.offset, own)
+    with drawing(name):
+        drawn = roll_out(model, table, conditions, source, start.offset, own)
     return to_anndata([(name, drawn)], start.cells, start.bundle.panel.names)
 
 
@@ -96,7 +146,8 @@ def effect_matrix(
     control = torch.log1p(start.target * control_shares(model, controls, offset))
     for label in labels:
         condition = few.condition([label] * len(few.cells), np.arange(len(few.cells)))
-        shares = mean_shares(model, controls, condition, seed, offset)
+        with drawing(label):
+            shares = mean_shares(model, controls, condition, seed, offset)
         rows.append((torch.log1p(start.target * shares) - control).cpu().numpy())
     return np.stack(rows).astype(np.float64)
 
@@ -105,28 +156,27 @@ def effect_table(start: Start, labels: Sequence[str] | str, level: float, seed: 
     """Return effects with intervals, novelty and verdict, one row per perturbation and gene."""
     import pandas
 
-    bundle = start.bundle
-    half = bundle.calibration.half_width(level)
+    require_level(level)
     names = canonical(labels, start)
-    effects = effect_matrix(start, names, seed)
-    features = bundle.model.condition.features
-    distance = [novelty(bundle.vocabulary, features, name) for name in names]
-    judged = [
-        verdict(bundle.vocabulary, bundle.calibration, name, far)
-        for name, far in zip(names, distance, strict=True)
-    ]
-    genes = np.array(bundle.panel.names, dtype=object)
-    width = len(genes)
-    flat = effects.ravel()
+    found = estimate(start, names, effect_matrix(start, names, seed))
+    half = found.bars.half_widths(start.bundle.calibration, level).ravel()
+    genes = np.array(start.bundle.panel.names, dtype=object)
+    flat = found.effects.ravel()
+
+    def each(values: Sequence[object] | np.ndarray) -> np.ndarray:
+        return np.repeat(np.array(values), len(genes))
+
     return pandas.DataFrame(
         {
-            "perturbation": np.repeat(np.array(names, dtype=object), width),
+            "perturbation": np.repeat(np.array(names, dtype=object), len(genes)),
             "gene": np.tile(genes, len(names)),
             "effect": flat,
             "low": flat - half,
             "high": flat + half,
-            "novelty": np.repeat(distance, width),
-            "verdict": np.repeat(np.array(judged, dtype=object), width),
-            "calibrated": bundle.calibration.calibrated,
+            "sd": found.bars.deviation.ravel(),
+            "novelty": each(found.novelty),
+            "verdict": each(np.array(found.verdicts, dtype=object)),
+            "source": each(np.array(found.sources, dtype=object)),
+            "calibrated": each(found.bars.calibrated),
         }
     )

@@ -17,6 +17,7 @@ from gpjepa.api.interactions import (
     most_expressed,
 )
 from gpjepa.api.populations import Start
+from gpjepa.inference.error_model import require_level
 from gpjepa.inference.judgement import DO_NOT_TRUST
 
 CELLS = 64  # control cells that an interaction is averaged over
@@ -26,8 +27,8 @@ CELLS = 64  # control cells that an interaction is averaged over
 class Ranked:
     """Combinations, best first, on the genes at `genes`; all else is in their order, [K].
 
-    `size` is the root mean square of the interaction over these genes, `half` the half-width of
-    its interval and `strength` their quotient; `names` are classes.
+    `size` is the root mean square of the interaction over these genes, `half` that of half its
+    intervals and `strength` their quotient; `names` are classes.
     """
 
     combined: Combined
@@ -51,11 +52,12 @@ def rank(
 ) -> Ranked:
     """Order combinations by strength, those not to be trusted last, ties by name; keep `top`.
 
-    Strength is size over doubt: the interval is wider for members that were not measured alone.
+    Strength is size over doubt: intervals are wider where less is known.
     """
-    half = half_widths(start, labels, level)
+    require_level(level)
     novelty, verdicts = judged(start, labels)
     combined = combine(start, labels, seed, genes, CELLS, watch)
+    half = np.sqrt((half_widths(start, combined, level, genes) ** 2).mean(axis=1))
     size = np.sqrt((combined.interaction**2).mean(axis=1))
     strength = size / np.maximum(half, np.finfo(float).tiny)
     doubted = np.array([told == DO_NOT_TRUST for told in verdicts])

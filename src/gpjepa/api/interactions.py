@@ -11,18 +11,23 @@ import torch
 from torch import Tensor
 
 from gpjepa.api.answers import MEAN_CELLS, averaged_over, canonical, effect_matrix
+from gpjepa.api.estimates import estimate
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import VocabularyError
 from gpjepa.data.labels import members_of
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.interaction_naming import NO_CLASS, name_pairs
+from gpjepa.inference.error_bars import error_bars
+from gpjepa.inference.error_model import normal, require_level
 from gpjepa.inference.judgement import novelty, verdict
 from gpjepa.inference.means import ROWS, control_shares, decoded_by_order
+from gpjepa.inference.naming import drawing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_GENES = 300  # behind a class: the gated genes that controls express most
+NOT_KEPT = 0.6  # of the variance of a sum's sampling error, on simulated cells of seeds from 100
 SUBSETS = 10_000  # pairs of genes behind the fit of a class
 Watch = Callable[[int, int], None]  # combinations done, of how many
 
@@ -143,9 +148,11 @@ def _shares(
         index = np.tile(np.arange(cells), len(part))
         condition = few.condition([label for label in part for _ in range(cells)], index)
         prediction = model.predict(few.controls.state.repeat(len(part), 1), condition)
-        for place in range(len(part)):
+        for place, label in enumerate(part):
             own = prediction.rows(torch.arange(cells, device=model.device()) + place * cells)
-            yield decoded_by_order(model, few.controls, own, seed, start.offset)
+            with drawing(label):
+                found = decoded_by_order(model, few.controls, own, seed, start.offset)
+            yield found
 
 
 def gated(start: Start) -> np.ndarray:
@@ -190,14 +197,27 @@ def classes(combined: Combined, columns: np.ndarray) -> list[str]:
     return names
 
 
-def half_widths(start: Start, labels: Sequence[str], level: float) -> np.ndarray:
-    """Return the half-width of the interval of each combination's interaction, constant by gene.
+def half_widths(
+    start: Start, combined: Combined, level: float, genes: np.ndarray | None = None
+) -> np.ndarray:
+    """Return half the interval of each interaction [K, G], for the interaction itself.
 
-    That of effects, times √(1 + members that were not measured alone): the interval is for the
-    interaction itself, and the effect of a member that was measured adds little to its error.
+    The departure of an effect from the sum of measured ones errs as the effect does, and by the
+    sampling error of that sum as far as the effect does not keep it (`NOT_KEPT` of its variance).
+    Effects of `combined` are at `genes`, None for all. Raises `ConfigError` for a level outside
+    (0, 1).
     """
-    half = start.bundle.calibration.half_width(level)
-    return half * np.sqrt([1.0 + len(not_measured_alone(start, label)) for label in labels])
+    bundle, width = start.bundle, len(start.bundle.panel.names)
+    kept = np.arange(width) if genes is None else genes
+    effect = np.zeros((len(combined.labels), width))
+    effect[:, kept] = combined.effect
+    calibration = bundle.calibration
+    bars = error_bars(bundle.model, bundle.vocabulary, calibration, combined.labels, effect)
+    half = bars.half_widths(calibration, level)[:, kept]
+    if calibration.evidence is None:
+        return half
+    noise = np.nan_to_num(calibration.evidence.error_of_sums(combined.labels))[:, kept]
+    return np.asarray(np.sqrt(half**2 + normal().quantile(level) ** 2 * NOT_KEPT * noise))
 
 
 def not_measured_alone(start: Start, label: str) -> tuple[str, ...]:
@@ -229,15 +249,15 @@ def interaction_table(
     """Return interactions with intervals and class, one row per combination and gene."""
     import pandas
 
-    asked = combinations_of(start, labels)
-    half = half_widths(start, asked, level)
-    combined = combine(start, asked, seed)
+    require_level(level)
+    combined = combine(start, combinations_of(start, labels), seed)
+    wide = half_widths(start, combined, level).ravel()
+    told = estimate(start, combined.labels, combined.effect)
     chosen = gated(start)
     names = classes(combined, chosen[most_expressed(start, chosen)])
-    distance, told = judged(start, combined.labels)
     genes = np.array(start.bundle.panel.names, dtype=object)
     width = len(genes)
-    middle, wide = combined.interaction.ravel(), np.repeat(half, width)
+    middle = combined.interaction.ravel()
     return pandas.DataFrame(
         {
             "perturbation": np.repeat(np.array(combined.labels, dtype=object), width),
@@ -249,8 +269,8 @@ def interaction_table(
             "effect": combined.effect.ravel(),
             "additive": combined.additive.ravel(),
             "departure": (combined.effect - combined.additive).ravel(),
-            "novelty": np.repeat(distance, width),
-            "verdict": np.repeat(np.array(told, dtype=object), width),
-            "calibrated": start.bundle.calibration.calibrated,
+            "novelty": np.repeat(told.novelty, width),
+            "verdict": np.repeat(np.array(told.verdicts, dtype=object), width),
+            "calibrated": np.repeat(told.bars.calibrated, width),
         }
     )

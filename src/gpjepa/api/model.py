@@ -14,6 +14,8 @@ from gpjepa.api.controls import ControlCells, bound, from_anndata, kept_controls
 from gpjepa.api.interactions import interaction_table
 from gpjepa.api.populations import Start
 from gpjepa.api.record import TrainingRecord
+from gpjepa.api.responders import responder_table
+from gpjepa.api.spread import spread_table
 from gpjepa.api.training import Trainee
 from gpjepa.core.config import Config, HeadKind
 from gpjepa.core.errors import CheckpointError
@@ -153,6 +155,7 @@ class GPJEPA:
         dose: float | None = None,
         seed: int = 0,
         modality: str | None = None,
+        uncertainty: bool = False,
     ) -> AnnData:
         """Sample `cells` cells of raw counts for each perturbation.
 
@@ -160,11 +163,14 @@ class GPJEPA:
         (the library ℓ, taken from control cells) and the control's covariates. `control` replaces
         the stored control cells, `context` restricts them to a cell type or batch. `modality` is
         how genes are perturbed (CRISPRi, …), for a model trained on several ways; None is the
-        only or commonest one of each gene in training, as obs perturbation says. Raises
+        only or commonest one of each gene in training, as obs perturbation says.
+
+        With `uncertainty` each population's mean is moved by one draw of the error of its effect,
+        another for each seed: over seeds it spreads as far as the error bar. Raises
         `VocabularyError` for a perturbation with neither training cells nor features.
         """
         start = self._start(control, context, dose, modality)
-        return answers.populations(start, labels, cells, seed)
+        return answers.populations(start, labels, cells, seed, uncertainty)
 
     def rollout(
         self,
@@ -192,11 +198,14 @@ class GPJEPA:
         seed: int = 0,
         modality: str | None = None,
     ) -> DataFrame:
-        """Return mean effects: perturbation, gene, effect, low, high, novelty, verdict.
+        """Return mean effects: perturbation, gene, effect, low, high, novelty, verdict, …
 
         Effects are differences of log1p(T · share of the library) to the control cells, T their
-        median library. Intervals are of constant width, from validation residuals; where those
-        are too few, the column `calibrated` is False.
+        median library. Intervals are for the effect itself, not for a new measurement of it;
+        `sd` is the standard deviation of its error. `calibrated` is False where too few
+        validation perturbations stand behind them. `source` says what the prediction is: the
+        model's, or the sum of measured singles, the training mean or no change, where validation
+        found that closer. Raises `ConfigError` for a level outside (0, 1).
         """
         return answers.effect_table(
             self._start(control, context, dose, modality), labels, level, seed
@@ -221,13 +230,44 @@ class GPJEPA:
         a predictor of the form "free" has no Δ₂: there it is `departure`. `departure` is `effect`
         minus `additive`; it also holds what the decoder, which is not linear, makes of it.
 
-        Intervals are for the interaction itself: as wide as those of effects, times √(1 + members
-        that were not measured alone). `class` is Norman's, by the rules of
-        `evaluation.interaction_naming` on genes with a mean of .1 counts in controls that nothing
-        perturbs; it is empty for more than two members. Raises `VocabularyError` for a single
-        perturbation and the control.
+        Intervals are for the interaction itself: the error of the combination's effect and of the
+        members' measured ones, as far as the prediction does not share it. `class` is Norman's, by
+        the rules of `evaluation.interaction_naming` on genes with a mean of .1 counts in controls
+        that nothing perturbs; it is empty for more than two members. Raises `VocabularyError` for
+        a single perturbation and the control.
         """
         return interaction_table(self._start(control, context, dose, modality), labels, level, seed)
+
+    def spread(
+        self,
+        labels: Sequence[str] | str,
+        cells: int = 1000,
+        control: AnnData | None = None,
+        context: str | None = None,
+        dose: float | None = None,
+        seed: int = 0,
+        modality: str | None = None,
+    ) -> DataFrame:
+        """Return sources of the spread of predicted cells: perturbation, source, share, error.
+
+        What library, control cell, latent and counts add, in this order, to the variance of
+        log1p(T · counts / library), as shares that sum to 1, with one standard error.
+        """
+        return spread_table(self._start(control, context, dose, modality), labels, cells, seed)
+
+    def responders(
+        self,
+        labels: Sequence[str] | str,
+        level: float = 0.9,
+        control: AnnData | None = None,
+        context: str | None = None,
+        seed: int = 0,
+    ) -> DataFrame:
+        """Return how many cells respond, and how strongly: perturbation, fraction, low, high, …
+
+        Further columns: effect, responder_effect, measured; see `responder_table`.
+        """
+        return responder_table(self._start(control, context, None, None), labels, level, seed)
 
     def _start(
         self,

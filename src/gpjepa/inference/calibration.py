@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from gpjepa.inference.error_model import COMPOSED, PLACED, ErrorModel, believed
+from gpjepa.inference.evidence import Evidence
 
-from gpjepa.core.errors import ConfigError
-
-GRID = tuple(round(0.01 * step, 2) for step in range(1, 100))  # levels whose widths are kept
 FEWEST = 8  # validation perturbations below which intervals are marked uncalibrated
+COMBINATION, NOVEL = "combination", "novel"  # kinds of predictions that nothing measured
+MODEL, SUM = "model", "sum"
+TRAINING_MEAN, NO_CHANGE = "training mean", "no change"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What predictions of a kind are taken from, and why.
+
+    `source` is the model unless one of `errors` (mean distance from the observed effects over
+    `perturbations` of validation, by source) is smaller than its own by more than `margin`.
+    """
+
+    source: str = MODEL
+    errors: dict[str, float] = field(default_factory=dict)
+    margin: float = 0.0
+    perturbations: int = 0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Half-widths of the effect intervals by level, and which kinds of prediction to believe.
+    """How far off predictions of each kind are, what they are taken from, and on what evidence.
 
-    `half_widths` are quantiles of |observed − predicted| over validation perturbations and gated
-    genes, in log1p pseudobulk units, one per level of `GRID`. `supports_interactions`: on
-    validation combinations with measured members the model beats the sum of singles.
-    `supports_novel`: on perturbations never measured it beats no change.
+    A combination has members that were all measured alone; anything else without training cells
+    is novel. `supports_interactions`: on validation combinations the model beats the sum of the
+    measured singles. `supports_novel`: perturbations never measured are predicted better than by
+    no change. `evidence` is None for a model that was fitted without measured effects.
     """
 
-    half_widths: tuple[float, ...]
-    perturbations: int
-    supports_interactions: bool
-    supports_novel: bool
+    errors: dict[str, ErrorModel] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
+    perturbations: int = 0
+    supports_interactions: bool = False
+    supports_novel: bool = False
+    evidence: Evidence | None = field(default=None, compare=False)
 
     @property
     def calibrated(self) -> bool:
-        """Say whether enough validation perturbations stand behind the widths."""
-        return self.perturbations >= FEWEST
+        """Say whether enough validation perturbations stand behind some of the error bars."""
+        return any(model.calibrated for model in self.errors.values())
 
-    def half_width(self, level: float) -> float:
-        """Return the half-width of the interval at `level`; raise `ConfigError` outside (0, 1)."""
-        if not 0.0 < level < 1.0:
-            raise ConfigError(
-                f"level is {level}; expected a number between 0 and 1, both left out; "
-                "pass for example 0.9"
-            )
-        return float(np.interp(level, GRID, self.half_widths))
+    def error_model(self, kind: str) -> ErrorModel:
+        """Return how far off predictions of a kind are."""
+        return self.errors.get(kind, believed_of(kind))
+
+    def choice(self, kind: str) -> Choice:
+        """Return what predictions of a kind are taken from."""
+        return self.choices.get(kind, Choice())
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON document."""
+        """Return a JSON document, without the evidence."""
         return {
-            "half_widths": list(self.half_widths),
+            "errors": {kind: model.to_json() for kind, model in self.errors.items()},
+            "choices": {
+                kind: {
+                    "source": choice.source,
+                    "errors": choice.errors,
+                    "margin": choice.margin,
+                    "perturbations": choice.perturbations,
+                }
+                for kind, choice in self.choices.items()
+            },
             "perturbations": self.perturbations,
             "supports_interactions": self.supports_interactions,
             "supports_novel": self.supports_novel,
@@ -53,18 +78,28 @@ class Calibration:
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> Calibration:
-        """Rebuild from `to_json`; raise `ValueError` unless there is a width for each level."""
-        widths = tuple(float(width) for width in document["half_widths"])
-        if len(widths) != len(GRID):
-            raise ValueError(f"{len(widths)} half_widths, expected {len(GRID)}")
+        """Rebuild from `to_json`; raise `KeyError`, `TypeError` or `ValueError` for another.
+
+        Of a run that was saved before errors had models, none is known: uncalibrated.
+        """
+        errors = document.get("errors", {})
         return Calibration(
-            widths,
+            {kind: ErrorModel.from_json(each) for kind, each in errors.items()},
+            {
+                kind: Choice(
+                    str(each["source"]),
+                    {name: float(value) for name, value in each["errors"].items()},
+                    float(each["margin"]),
+                    int(each["perturbations"]),
+                )
+                for kind, each in document.get("choices", {}).items()
+            },
             int(document["perturbations"]),
             bool(document["supports_interactions"]),
             bool(document["supports_novel"]),
         )
 
 
-def half_widths(residual: np.ndarray) -> tuple[float, ...]:
-    """Return the quantiles of |residual| at the levels of `GRID`."""
-    return tuple(float(width) for width in np.quantile(np.abs(residual), GRID))
+def believed_of(kind: str) -> ErrorModel:
+    """Return what is believed of the errors of a kind before validation."""
+    return believed(PLACED if kind == NOVEL else COMPOSED)

@@ -16,6 +16,8 @@ USE_MODEL = "use the model"
 USE_SUM = "use the sum"
 DO_NOT_TRUST = "do not trust"
 FAR = 0.8  # novelty above which a prediction from features is not believed
+UNKNOWN = 0.85  # expected error, as a share of the expected size, above which nothing is believed
+LEAST_GAIN = 0.15  # of the sum's expected error, that the model is to save
 TOGETHER_ONLY = 0.5  # novelty of a member that was only measured inside combinations
 
 
@@ -60,6 +62,24 @@ def verdict(vocabulary: Vocabulary, calibration: Calibration, label: str, distan
     if len(members) > 1 and not calibration.supports_interactions:
         return USE_SUM
     return USE_MODEL
+
+
+def refine(coarse: str, effect: np.ndarray, deviation: np.ndarray, sums: np.ndarray) -> str:
+    """Return the verdict of one prediction from its own expected error [G].
+
+    The truth is expected to be `deviation` off the effect, so the sum of measured singles is
+    expected to be off by that and by its distance from the effect. `sums` are NaN where a member
+    was not measured alone, and the effect itself for a single.
+    """
+    if coarse == DO_NOT_TRUST:
+        return coarse
+    error = float((deviation**2).sum())
+    if error > UNKNOWN**2 * (float((effect**2).sum()) + error):
+        return DO_NOT_TRUST
+    of_sum = error + float(((effect - sums) ** 2).sum())
+    if np.isfinite(of_sum) and error > (1.0 - LEAST_GAIN) ** 2 * of_sum:
+        return USE_SUM
+    return USE_MODEL if np.isfinite(of_sum) else coarse
 
 
 def nearest_measured(labels: Sequence[str], label: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
@@ -46,13 +46,15 @@ def respond(
     source: np.ndarray,
     offset: Float[Tensor, " C"] | None,
     seed: int,
+    steering: Float[Tensor, " C"] | None = None,
 ) -> Population:
     """Sample one cell for each row of `condition`: what the control cells `source` become.
 
     A sampled cell keeps what is its control cell's own, see `counterfactual`; its latent is drawn
     from the head. Library sizes are those of the control cells; without a rest of the
     transcriptome, where a library is the sum over the genes, they are the sums that result.
-    Raises `NumericError` for non-finite rates.
+    `steering` adds to the logits of what cells become, see `steer`. Raises `NumericError` for
+    non-finite rates.
     """
     device = model.device()
     generator = torch_stream(seed, "respond", device=device)
@@ -64,7 +66,11 @@ def respond(
         state = model.encoder(counts, library)
         prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
         latent = model.head.sample(prediction, generator)
-        changed = become(model, counts, library, (start_of(prediction), latent), offset, generator)
+        states = (start_of(prediction), latent)
+        members = condition.members[torch.from_numpy(rows)].to(device)
+        changed = become(
+            model, counts, library, states, offset, generator, steering, members=members
+        )
         drawn = csr_matrix(changed.cpu().numpy().astype(np.int32))
         parts.append(drawn)
         totals.append(library_of(model, drawn, controls.library[source[rows]]))
@@ -83,17 +89,25 @@ def become(
     states: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
     offset: Float[Tensor, " C"] | None,
     generator: torch.Generator,
+    steering: Float[Tensor, " C"] | None = None,
+    members: Int[Tensor, "B K"] | None = None,
 ) -> Float[Tensor, "B G"]:
     """Return the counts of control cells whose state goes from the first to the second.
 
-    Raises `NumericError` for rates that are not finite.
+    `steering` adds to the logits of the second. With the `members` of each cell's perturbation,
+    those that the model takes for escapers stay as they are. Raises `NumericError` for rates
+    that are not finite.
     """
-    before, after = (model.decoder(state, library, offset) for state in states)
+    led = steering if offset is None or steering is None else offset + steering
+    before = model.decoder(states[0], library, offset)
+    after = model.decoder(states[1], library, offset if led is None else led)
     if not bool(torch.isfinite(after.mean).all()):
         raise NumericError(
             "the decoder returned rates that are not finite; expected finite ones; the model "
             "did not train: look at its history"
         )
+    if members is not None:
+        after = model.outcome(members, before, after, generator)
     return settle(model, counterfactual(counts, before, after, generator), library, generator)
 
 

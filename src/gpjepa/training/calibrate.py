@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
-from gpjepa.inference.calibration import Calibration, half_widths
+from gpjepa.inference.calibration import (
+    COMBINATION,
+    MODEL,
+    NO_CHANGE,
+    NOVEL,
+    SUM,
+    TRAINING_MEAN,
+    Calibration,
+    Choice,
+    believed_of,
+)
+from gpjepa.inference.calibration import FEWEST as FEWEST_CALIBRATED
+from gpjepa.inference.error_bars import explain, kind_of
+from gpjepa.inference.evidence import Evidence
 from gpjepa.model.gpjepa import WorldModel
-from gpjepa.training.measured_effects import MeasuredEffects
+from gpjepa.training.error_fit import Residuals, fit_errors
+from gpjepa.training.measured_effects import ERROR_FLOOR, MeasuredEffects
+from gpjepa.training.shrinkage import Posterior
+from gpjepa.training.targets import denoised
 from gpjepa.training.validation import EffectValidation
 
 LEAST_SCALE = 0.02  # of the shift of a member whose features nothing speaks for
 SCALES = (0.2, 0.4, 0.6, 0.8, 1.0)
 TRUSTS = (0.0, 0.5, 1.0)
 FEWEST = 3
+SURE = 1.0  # standard errors by which a rival must be closer to take the model's place
+LEAST_NOISE = 0.25  # of the sampling variance, that residuals hold whatever is shared
+SMALLEST = 1e-8
 FEWEST_NOVEL = 6  # validation perturbations from which trust is learned
 PRIOR_WEIGHT = 2.0  # validation perturbations' worth of belief in leaving a novel member out
 LEAST_GAIN = 0.02  # of the error, for novel members to be called supported
@@ -27,21 +49,113 @@ def calibrate(
     vocabulary: Vocabulary,
     gated: np.ndarray,
 ) -> Calibration:
-    """Choose how far unmeasured members are trusted, then measure residuals.
+    """Choose how far unmeasured members are trusted and what predictions are taken from.
 
-    `gated` [G] marks the genes that residuals are taken on. The trust scales are set in `model`.
+    Then their errors are fitted, by kind. `gated` [G] marks the genes that errors are judged on.
+    The trust scales are set in `model`.
     """
-    observed = validation.observed
+    observed, known = validation.observed, denoised(training)
     novel = ~validation.measured
     supports_novel = _choose_trust(model, validation, novel, gated)
     supports_novel = supports_novel or _relations_hold(model, validation, novel, gated)
+    evidence = evidence_of(training, known)
+    found = Calibration({}, {}, len(observed.labels), False, supports_novel, evidence)
     if not len(observed.labels):
-        widths = half_widths(training.effect[:, gated])
-        return Calibration(widths, 0, False, supports_novel)
+        return found
     predicted = validation.predict(model)
-    residual = (observed.effect - predicted)[:, gated]
-    supports = _beats_sum(residual, observed, training, vocabulary, gated)
-    return Calibration(half_widths(residual), len(observed.labels), supports, supports_novel)
+    truth = observed.effect - known.shared
+    rivals = _rivals(observed.labels, evidence)
+    kinds = np.array([kind_of(label, vocabulary, evidence) for label in observed.labels])
+    errors, choices = {}, {}
+    for kind in (COMBINATION, NOVEL):
+        rows = np.flatnonzero(kinds == kind)
+        if not len(rows):
+            continue
+        offered = {name: each[rows] for name, each in rivals[kind].items()}
+        choices[kind] = choose_source(predicted[rows], offered, truth[rows], gated)
+        chosen = {MODEL: predicted[rows], **offered}[choices[kind].source]
+        noise = _noise(observed.take(rows), known.left, chosen, rivals[SUM][rows], gated)
+        labels = tuple(observed.labels[row] for row in rows)
+        made = explain(model, vocabulary, evidence, labels, chosen)
+        left = Residuals(
+            (truth[rows] - chosen)[:, gated], noise, made.components[..., gated], made.size
+        )
+        errors[kind] = fit_errors(left, believed_of(kind), FEWEST_CALIBRATED)
+    choice = choices.get(COMBINATION, Choice())
+    supports = choice.perturbations >= FEWEST and choice.errors[MODEL] < choice.errors[SUM]
+    return replace(found, errors=errors, choices=choices, supports_interactions=supports)
+
+
+def evidence_of(training: MeasuredEffects, known: Posterior) -> Evidence:
+    """Return what is kept of the measured effects for error bars and fallbacks."""
+    doubles = [len(members_of(label)) > 1 for label in training.labels]
+    sampling = np.maximum(training.error**2 - ERROR_FLOOR**2, 0.0)
+    noise = sampling[doubles] if any(doubles) else sampling
+    return Evidence(
+        training.labels,
+        training.effect,
+        np.sqrt(sampling),
+        known.mean,
+        known.deviation,
+        noise.mean(axis=0),
+    )
+
+
+def choose_source(
+    predicted: np.ndarray, rivals: dict[str, np.ndarray], truth: np.ndarray, gated: np.ndarray
+) -> Choice:
+    """Return what comes closest to the `truth` [P, G] by mean distance over perturbations.
+
+    A rival takes the model's place where it is closer by more than `SURE` standard errors of the
+    paired difference, and by more than the model itself needs to claim a gain.
+    """
+    own = np.linalg.norm((predicted - truth)[:, gated], axis=1)
+    errors, best, margin = {MODEL: float(own.mean())}, MODEL, 0.0
+    for name, rival in rivals.items():
+        error = np.linalg.norm((rival - truth)[:, gated], axis=1)
+        errors[name] = float(error.mean())
+        if len(truth) < FEWEST:
+            continue
+        noise = SURE * float((own - error).std(ddof=1)) / np.sqrt(len(truth))
+        if errors[name] < min(errors[MODEL] - noise, errors[best]):
+            best, margin = name, noise
+    return Choice(best, errors, margin, len(truth))
+
+
+def _rivals(labels: tuple[str, ...], evidence: Evidence) -> dict[str, Any]:
+    """Return what may take the model's place, by kind, and the sums of measured singles."""
+    sums = evidence.sums(labels)
+    nothing = np.zeros_like(sums)
+    mean = nothing + evidence.mean
+    return {
+        SUM: sums,
+        COMBINATION: {SUM: sums, TRAINING_MEAN: mean, NO_CHANGE: nothing},
+        NOVEL: {TRAINING_MEAN: mean, NO_CHANGE: nothing},
+    }
+
+
+def _noise(
+    observed: MeasuredEffects,
+    left: np.ndarray,
+    predicted: np.ndarray,
+    sums: np.ndarray,
+    gated: np.ndarray,
+) -> np.ndarray:
+    """Return what of the squared residuals [P, H] is not the squared error of the prediction.
+
+    That is the sampling variance of the perturbed cells, and 1 − 2κ times the control's: one
+    control stands behind observed and predicted effects, so that a prediction that holds its
+    error κ times differs less from what is observed than from the truth. κ is the number of
+    members times the share of their measured sum that the prediction keeps.
+    """
+    members = np.array([len(members_of(label)) for label in observed.labels])
+    own, whole = predicted[:, gated], sums[:, gated]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = members * (own * whole).sum(axis=1) / (whole**2).sum(axis=1)
+    kept = np.clip(np.nan_to_num(kept), 0.0, members)
+    sampling = np.maximum(observed.error[:, gated] ** 2 - ERROR_FLOOR**2, SMALLEST)
+    shared = np.maximum(left[gated] - ERROR_FLOOR**2, 0.0)
+    return np.maximum(sampling + (1.0 - 2.0 * kept[:, None]) * shared, LEAST_NOISE * sampling)
 
 
 def _choose_trust(
@@ -94,22 +208,3 @@ def _relations_hold(
     error = validation.predict(model)[novel][:, gated] - truth
     closer = np.linalg.norm(error, axis=1).sum() < np.linalg.norm(truth, axis=1).sum()
     return bool(closer)
-
-
-def _beats_sum(
-    residual: np.ndarray,
-    observed: MeasuredEffects,
-    training: MeasuredEffects,
-    vocabulary: Vocabulary,
-    gated: np.ndarray,
-) -> bool:
-    """Say whether the model beats the sum of measured singles on validation combinations."""
-    position = {label: row for row, label in enumerate(training.labels)}
-    own, additive = [], []
-    for row, label in enumerate(observed.labels):
-        members = members_of(label)
-        if len(members) > 1 and all(member in position for member in members):
-            total = sum(training.effect[position[member]][gated] for member in members)
-            additive.append(np.linalg.norm(observed.effect[row][gated] - total))
-            own.append(np.linalg.norm(residual[row]))
-    return len(own) >= FEWEST and float(np.mean(own)) < float(np.mean(additive))
