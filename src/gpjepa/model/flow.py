@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.errors import ConfigError
-from gpjepa.model.diffusion.samplers import Drawn, NonFiniteScore
+from gpjepa.model.diffusion.samplers import FEWEST, Drawn, NonFiniteScore
 from gpjepa.model.diffusion.score import (
     Circumstances,
     Frame,
@@ -47,10 +47,12 @@ class FlowHead(nn.Module):
         heads: int = 4,
     ) -> None:
         super().__init__()
-        if solver not in ("heun", "euler") or evaluations < 1:
+        known = solver in ("heun", "euler") and evaluations >= FEWEST
+        if not (known and 0.0 <= dropout < 1.0):
             raise ConfigError(
-                f"solver {solver!r} with {evaluations} evaluations is not known; expected heun or "
-                "euler with at least 1; use one of them"
+                f"the flow has solver {solver!r}, {evaluations} evaluations and dropout {dropout}; "
+                f"expected heun or euler, at least {FEWEST} evaluations and dropout within [0, 1); "
+                "change them"
             )
         latent = base.shift.out_features
         self.base = base
@@ -106,7 +108,7 @@ class FlowHead(nn.Module):
         told = self.frame.circumstances(prediction)
         x = torch.empty_like(prediction.mean).normal_(generator=generator)
         steps = self.evaluations // 2 if self.solver == "heun" else self.evaluations
-        for step in range(max(steps, 1)):
+        for step in range(steps):
             start, end = step / steps, (step + 1) / steps
             slope = self._slope(x, start, told, step)
             if self.solver == "heun":

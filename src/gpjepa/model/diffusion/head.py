@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.errors import ConfigError
-from gpjepa.model.diffusion.samplers import Drawn, Method, draw
+from gpjepa.model.diffusion.samplers import FEWEST, METHODS, Drawn, Method, draw
 from gpjepa.model.diffusion.schedules import Shape
 from gpjepa.model.diffusion.score import (
     Denoiser,
@@ -21,7 +21,7 @@ from gpjepa.model.diffusion.sde import Process, diffusion_process
 from gpjepa.model.predictor import Prediction
 from gpjepa.model.variational import HeadOutput, RecognitionHead
 
-LEVEL_MEAN, LEVEL_DEVIATION = -0.6, 1.4  # of log σ in training
+LEVEL_DEVIATION = 1.0  # of log σ in training, around 0: levels as large as the residuals
 
 
 class DiffusionHead(nn.Module):
@@ -40,8 +40,8 @@ class DiffusionHead(nn.Module):
         self,
         base: RecognitionHead,
         *,
-        process: Process = "ve",
-        schedule: Shape = "linear",
+        process: Process = "vp",
+        schedule: Shape = "cosine",
         sampler: Method = "ode",
         evaluations: int = 20,
         guidance: float = 1.0,
@@ -52,7 +52,7 @@ class DiffusionHead(nn.Module):
         heads: int = 4,
     ) -> None:
         super().__init__()
-        _require_shares(evaluations, guidance, dropout)
+        _require_settings(sampler, evaluations, guidance, dropout)
         latent = base.shift.out_features
         self.base = base
         self.process = diffusion_process(process, schedule)
@@ -82,7 +82,7 @@ class DiffusionHead(nn.Module):
         residual = self.frame.residual(prediction, latent)
         told = withhold(self.frame.circumstances(prediction), self.dropout, generator)
         share = spread_evenly(len(residual), generator)
-        level = torch.exp(LEVEL_MEAN + LEVEL_DEVIATION * normal_quantile(share))
+        level = torch.exp(LEVEL_DEVIATION * normal_quantile(share))
         noise = torch.empty_like(residual).normal_(generator=generator)
         error = self.denoiser(residual + level * noise, level, told) - residual
         return ((1.0 + level.square()) / level.square() * error.square()).mean()
@@ -109,10 +109,11 @@ class DiffusionHead(nn.Module):
         return draw(denoise, self.process, self.sampler, self.evaluations, rows, latent, generator)
 
 
-def _require_shares(evaluations: int, guidance: float, dropout: float) -> None:
-    if evaluations < 1 or guidance < 0.0 or not 0.0 <= dropout < 1.0:
+def _require_settings(sampler: str, evaluations: int, guidance: float, dropout: float) -> None:
+    known = sampler in METHODS and evaluations >= FEWEST
+    if not (known and guidance >= 0.0 and 0.0 <= dropout < 1.0):
         raise ConfigError(
-            f"the head has {evaluations} evaluations, guidance {guidance} and dropout {dropout}; "
-            "expected at least 1 evaluation, guidance of at least 0 (1: none) and dropout within "
-            "[0, 1); change them"
+            f"the head has sampler {sampler!r}, {evaluations} evaluations, guidance {guidance} and "
+            f"dropout {dropout}; expected one of {', '.join(METHODS)}, at least {FEWEST} "
+            "evaluations, guidance of at least 0 (1: none) and dropout within [0, 1); change them"
         )

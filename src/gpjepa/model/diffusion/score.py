@@ -221,9 +221,10 @@ def _numbers(
 class Denoiser(nn.Module):
     """E[r | r + σ ε] by a network between preconditioning factors; residuals of unit size.
 
-    c_skip = 1 / (1 + σ²), c_out = σ / √(1 + σ²), c_in = 1 / √(1 + σ²), c_noise = log(σ) / 4, so
-    that the network has unit inputs and targets at every level.
-    Source: Karras et al. 2022, table 1 with σ_data = 1.
+    c_skip = 1 / (1 + σ²), c_out = σ / √(1 + σ²), c_in = 1 / √(1 + σ²), so that the network has
+    unit inputs and targets at every level; c_noise = 4 / (1 + σ) − 2, the time of the straight
+    path from noise to data, which resolves the levels around 1 where modes part.
+    Source: Karras et al. 2022, table 1 with σ_data = 1, but for c_noise.
     """
 
     def __init__(self, network: ResidualNetwork) -> None:
@@ -235,7 +236,7 @@ class Denoiser(nn.Module):
     ) -> Float[Tensor, "B D"]:
         """Return the denoised residuals at noise levels σ > 0."""
         gain = torch.rsqrt(1.0 + level.square())
-        found = self.network(gain * noisy, gain, 0.25 * torch.log(level), told)
+        found = self.network(gain * noisy, gain, 4.0 / (1.0 + level) - 2.0, told)
         return gain.square() * noisy + level * gain * found
 
     def guided(
