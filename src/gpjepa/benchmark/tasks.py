@@ -14,6 +14,7 @@ from gpjepa.benchmark import (
     truth,
 )
 from gpjepa.benchmark.ablations import ABLATIONS
+from gpjepa.benchmark.populations import POPULATIONS
 from gpjepa.benchmark.task import (
     CENTROID,
     ENERGY,
@@ -145,7 +146,7 @@ TASKS = (
 )
 
 
-def find_task(name: str, tasks: tuple[Task, ...] = (*TASKS, *ABLATIONS)) -> Task:
+def find_task(name: str, tasks: tuple[Task, ...] = (*TASKS, *ABLATIONS, POPULATIONS)) -> Task:
     """Return the task of a name, ablations too; raise `ConfigError` for an unknown one."""
     for task in tasks:
         if task.name == name:
