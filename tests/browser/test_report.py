@@ -190,7 +190,8 @@ def test_panels_on_trust_are_drawn_inside_their_own_axes(open_report: Open) -> N
     outside = page.evaluate(
         """() => [...document.querySelectorAll("#trust svg")].filter((picture) => {
              const { width, height } = picture.viewBox.baseVal;
-             return [...picture.querySelectorAll("path, rect, text")].some((mark) => {
+             const marks = [...picture.querySelectorAll("path, rect, text:not([transform])")];
+             return marks.some((mark) => {
                const box = mark.getBBox();
                return box.x < -1 || box.y < -1 || box.x + box.width > width + 1 ||
                  (mark.tagName !== "text" && box.y + box.height > height + 1);

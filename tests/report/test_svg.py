@@ -36,6 +36,13 @@ def test_a_box_has_the_size_between_its_corners() -> None:
     assert box == '<rect class="part" x="1" y="2" width="3.5" height="8"/>'
 
 
+def test_rows_have_an_axis_below_and_none_beside_them() -> None:
+    drawn = svg.axis_across(Scale(0, 1, 100, 300), 10, 90, "share")
+    assert drawn.count('class="grid"') == drawn.count('class="tick"') >= 3
+    assert drawn.count('class="axis"') == 1
+    assert 'text-anchor="end"' not in drawn
+
+
 def test_an_error_bar_needs_both_ends() -> None:
     bars = svg.segments(X, Y, X + 1, Y, "errors")
     assert bars.count("M") == 2

@@ -72,15 +72,24 @@ def text(x: float, y: float, words: str, css: str, anchor: str = "start") -> Mar
     )
 
 
+def axis_across(x: Scale, top: float, bottom: float, label: str, ticks: int = 4) -> Markup:
+    """Return upright grid lines, tick labels and the name of an axis under a list of rows."""
+    left, right = min(x.start, x.stop), max(x.start, x.stop)
+    parts: list[Markup] = []
+    for value, words in x.ticks(ticks):
+        at = float(x(value))
+        parts.append(_stroke(at, top, at, bottom, "grid"))
+        parts.append(text(at, bottom + 13, words, "tick", "middle"))
+    parts.append(_stroke(left, bottom, right, bottom, "axis"))
+    parts.append(text((left + right) / 2, bottom + 27, label, "label", "middle"))
+    return join(parts)
+
+
 def axes(x: Scale, y: Scale, x_label: str, y_label: str, ticks: int = 4) -> Markup:
     """Return the grid, tick labels and axis names of a panel."""
     left, right = min(x.start, x.stop), max(x.start, x.stop)
     top, bottom = min(y.start, y.stop), max(y.start, y.stop)
-    parts: list[Markup] = []
-    for value, label in x.ticks(ticks):
-        at = float(x(value))
-        parts.append(_stroke(at, top, at, bottom, "grid"))
-        parts.append(text(at, bottom + 13, label, "tick", "middle"))
+    parts = [axis_across(x, top, bottom, x_label, ticks)]
     last = float("inf")
     for value, label in y.ticks(ticks):
         at = float(y(value))
@@ -89,9 +98,7 @@ def axes(x: Scale, y: Scale, x_label: str, y_label: str, ticks: int = 4) -> Mark
         last = at
         parts.append(_stroke(left, at, right, at, "grid"))
         parts.append(text(left - 5, at + 3.5, label, "tick", "end"))
-    parts.append(_stroke(left, bottom, right, bottom, "axis"))
     parts.append(_stroke(left, top, left, bottom, "axis"))
-    parts.append(text((left + right) / 2, bottom + 27, x_label, "label", "middle"))
     middle = _p((top + bottom) / 2)
     parts.append(
         Markup(

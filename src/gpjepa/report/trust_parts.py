@@ -52,7 +52,7 @@ def spread_panel(run: Run) -> TrustPanel:
     names = in_order(labels)
     shown = names[:MOST]
     x, height = Scale(0, 1, NAME, RIGHT), TOP + ROW * len(shown) + FOOT
-    body = [svg.axes(x, Scale(0, 1, height - FOOT, TOP), "share of the variance", "", ticks=4)]
+    body = [svg.axis_across(x, TOP, height - FOOT, "share of the variance")]
     known = [name for name in SOURCES if name in sources]
     for row, label in enumerate(shown):
         parts = np.array([max(shares.get((label, name), 0.0), 0.0) for name in known])
@@ -87,7 +87,7 @@ def responders_panel(run: Run) -> TrustPanel:
     x, height = Scale(0, 1, NAME, RIGHT), TOP + ROW * len(shown) + FOOT
     up = TOP + ROW * (np.arange(len(shown)) + 0.5)
     body = [
-        svg.axes(x, Scale(0, 1, height - FOOT, TOP), "share of responding cells", "", ticks=4),
+        svg.axis_across(x, TOP, height - FOOT, "share of responding cells"),
         *(svg.text(NAME - 6, at + 4, _short(label), "tick", "end")
           for label, at in zip(labels, up, strict=True)),
         svg.segments(x(low), up, x(high), up, "whisker model"),
