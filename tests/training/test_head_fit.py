@@ -126,3 +126,24 @@ def test_another_head_has_no_recognition_to_learn_from(tiny, prepared, session) 
     asked = tiny.make_config(head={"kind": "diffusion"})
     with pytest.raises(ConfigError, match="DeterministicHead; expected one that recognises"):
         run_head(point, prepared, prepared.vocabulary, asked, session)
+
+
+def test_what_recognition_finds_stays_beside_means_that_were_moved(tiny, prepared, model) -> None:
+    class Moved(torch.nn.Module):
+        """A predictor whose means were moved after recognition was trained."""
+
+        def __init__(self, predictor) -> None:
+            super().__init__()
+            self.inner, self.composition = predictor, None
+
+        def forward(self, *given):
+            found = self.inner(*given)
+            return replace(found, mean=found.mean + 3.0, first_order=found.first_order + 3.0)
+
+    stage = make_stage(tiny, prepared, model)
+    batch = stage.batch(0, CPU)
+    first = stage._recognised(batch, torch.Generator().manual_seed(1))
+    stage.frozen[0].predictor = Moved(stage.frozen[0].predictor)
+    second = stage._recognised(batch, torch.Generator().manual_seed(1))
+    assert torch.allclose(second[0].mean, first[0].mean + 3.0)
+    assert torch.allclose(second[1] - second[0].mean, first[1] - first[0].mean, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.model.diffusion.head import DiffusionHead
 from gpjepa.model.flow import FlowHead
 from gpjepa.model.gpjepa import WorldModel
-from gpjepa.model.predictor import Prediction
+from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import RecognitionHead
 from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.pairs import make_pairs
@@ -57,7 +58,8 @@ class StageHead(nn.Module):
         self.head = head.to(model.device())
         head.base.requires_grad_(False)
         self.source, self.pair, self.seed = source, pair, seed
-        self.frozen = (model,)  # in a tuple, so that it is no part of the stage's state
+        # In a tuple, so that they are no part of the stage's state.
+        self.frozen = (model, _alone(model))
         head.prepare(*self._drawn(source, MEASURED_BATCHES))
         self.judged = None if judged is None else self._drawn(judged, JUDGED_BATCHES)
 
@@ -74,11 +76,20 @@ class StageHead(nn.Module):
     def _recognised(
         self, batch: PairBatch, generator: Generator
     ) -> tuple[Prediction, Float[Tensor, "B D"]]:
-        """Pair the latents of a batch, predict, and draw from recognition."""
+        """Pair the latents of a batch, predict, and draw from recognition around the prediction.
+
+        Recognition was trained on the transformer's own means; what it finds beside those is put
+        beside the means that the composition has moved since.
+        """
         state, seen = batch.control, batch.counts
         state = state[self.pair(batch, state, seen)]
-        prediction = self.frozen[0].predict(state, batch.condition)
-        return prediction, self.head.base.recognise(prediction, seen).sample(generator)
+        model, alone = self.frozen
+        prediction = model.predict(state, batch.condition)
+        if model.start is not None:
+            state = model.start(state)
+        own = alone(state, batch.condition, model.condition)
+        found = self.head.base.recognise(own, seen).sample(generator)
+        return prediction, prediction.mean + found - own.mean
 
     def _drawn(self, source: Source, batches: int) -> tuple[Prediction, Float[Tensor, "B D"]]:
         """Return predictions and recognised latents of perturbed cells, the first of a source."""
@@ -107,6 +118,13 @@ class StageHead(nn.Module):
             return {}
         generator = torch_stream(self.seed, "head", "judge", device=device)
         return {SCORE: float(self.head.loss(*self.judged, generator))}
+
+
+def _alone(model: WorldModel) -> Predictor:
+    """Return the predictor as it was trained, without a composition of measured effects."""
+    alone = deepcopy(model.predictor)
+    alone.composition = None
+    return alone
 
 
 def joined(predictions: Sequence[Prediction]) -> Prediction:
