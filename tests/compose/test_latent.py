@@ -41,7 +41,7 @@ def test_cells_and_tables_run_the_same_module(screen, monkeypatch):
     composer = gpjepa.compose.fit(*(screen.effects[each] for each in rows), singles, doubles)
     runs.clear()
     composer.predict(["G00+G05"])
-    assert runs == [1]
+    assert set(runs) == {1}
 
 
 def test_cells_and_tables_compose_to_the_same_effect(screen):
@@ -56,7 +56,7 @@ def test_cells_and_tables_compose_to_the_same_effect(screen):
     np.testing.assert_allclose(found.numpy(), composer.predict(asked).effects, atol=1e-4)
 
 
-def test_cells_and_tables_have_the_same_error_bars_up_to_their_level(screen):
+def test_cells_and_tables_have_the_same_error_bars(screen):
     vocabulary, members = fitted(screen)
     singles = [label for label in screen.labels if "+" not in label]
     doubles = [label for label in screen.labels if "+" in label]
@@ -64,9 +64,7 @@ def test_cells_and_tables_have_the_same_error_bars_up_to_their_level(screen):
     composer = gpjepa.compose.fit(*(screen.effects[each] for each in rows), singles, doubles)
     asked = ["G00+G05", "G01+G02+G09"]
     found = members.spread(torch.from_numpy(vocabulary.encode(asked))).numpy()
-    told = composer.predict(asked)
-    factor = (told.high - told.low) / found
-    np.testing.assert_allclose(factor, factor.mean(), rtol=1e-4)
+    np.testing.assert_allclose(found, composer.predict(asked).deviation, rtol=1e-3)
 
 
 def test_without_doubles_sets_are_left_to_the_transformer(screen):

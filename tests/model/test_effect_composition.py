@@ -3,7 +3,7 @@ import torch
 
 from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
 from gpjepa.model.effect_composition import EffectComposition, Known, blank
-from gpjepa.model.error_bars import ErrorBars, Scales
+from gpjepa.model.error_bars import ErrorBars, unjudged
 from gpjepa.model.stacked import StackedComposition
 
 LATENT, DIRECTIONS, GENES = 3, 4, 5
@@ -33,9 +33,14 @@ def known() -> Known:
 
 
 def bars(parts: int) -> ErrorBars:
-    doubt = torch.tensor([0.0, 0.0, 0.0, 2.0, 3.0])
-    scales = torch.arange(1.0, GENES + 1), torch.ones(GENES), doubt, torch.ones(parts)
-    return ErrorBars(Scales(*(each.double() for each in scales)))
+    scales = unjudged(GENES, 5, [1.0] * parts)
+    return ErrorBars(
+        scales._replace(
+            together=torch.arange(1.0, GENES + 1).double(),
+            alone=torch.ones(GENES).double(),
+            doubt=torch.tensor([0.0, 0.0, 0.0, 2.0, 3.0]).double(),
+        )
+    )
 
 
 @pytest.fixture

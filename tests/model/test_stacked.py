@@ -48,6 +48,15 @@ def test_a_composition_of_fewer_directions_leaves_the_others_alone():
     assert not found.first_order[:, 2:].any()
 
 
+def test_the_sum_alone_is_averaged_over_the_directions_that_each_part_keeps():
+    given = members()
+    stacked = StackedComposition((scaled(0.3, 2),), weights(0.6, 0.2, 0.2))
+    total = given.effects.sum(dim=1)
+    kept = torch.tensor([1.0, 1.0, 0.25, 0.25], dtype=torch.float64)
+    torch.testing.assert_close(stacked.alone(given), total * kept)
+    torch.testing.assert_close(stacked.shares, weights(1.0))
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_set_without_members_has_no_effect(share):
     given = members()

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from gpjepa.compose.bars import Bars
 from gpjepa.compose.firsts import Relations
 from gpjepa.compose.members import Alone
 from gpjepa.compose.priors import Priors
+from gpjepa.compose.spread import LoneSpread, Spread
 from gpjepa.compose.stack import Stack
+from gpjepa.compose.trust import Gain, verdicts
 from gpjepa.core.errors import ConfigError, VocabularyError, unknown
 from gpjepa.data.labels import CONTROL, members_of, parse_label
-from gpjepa.model.error_bars import ErrorBars, Scales
+from gpjepa.model.error_bars import ErrorBars
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +25,14 @@ class Composition:
 
     `interaction` is the departure of `effects` from the sum of the members' denoised effects, 0
     for a single. `low` and `high` bound the effect as it would be measured; NaN for a single
-    that was measured itself and where there was nothing to judge errors by. `interaction_low` and
-    `interaction_high` bound the departure from the sum of the singles, all three as they would be
-    measured; 0 for a single, NaN where there was nothing to judge errors by. `novelty` [labels]
-    says how far the members lie from the genes measured alone, the farthest of them: 0 when all
-    were measured, towards 1 when nothing relates them.
+    that was measured itself and where too few were left out to judge errors of that level by: N
+    of them support levels up to N / (N + 1). `interaction_low` and `interaction_high` bound the
+    departure from the sum of the singles, all three as they would be measured; 0 for a single, NaN
+    as above. `novelty` [labels] says how far the members lie from the genes measured alone, the
+    farthest of them: 0 when all were measured, towards 1 when nothing relates them. `deviation` is
+    the standard deviation of the error, of effects as they would be measured, NaN without
+    evidence. `verdict` [labels] is "use the model", "use the sum" (of the measured singles, which
+    the model is not expected to beat by a fifth) or "do not trust".
     """
 
     labels: tuple[str, ...]
@@ -38,6 +43,8 @@ class Composition:
     interaction_low: np.ndarray
     interaction_high: np.ndarray
     novelty: np.ndarray
+    deviation: np.ndarray
+    verdict: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +52,9 @@ class Composer:
     """A fitted composition: `predict` takes any set of genes, of any size.
 
     `genes` names the columns of the effects where they have names; `notes` says what was learned
-    from what.
+    from what. `spread` and `departing` say how far off effects of sets and their departures from
+    the sum are, `lone` how far off genes never measured are, `gain` what the model saves of the
+    sum's error; None without doubles that were left out.
     """
 
     alone: Alone
@@ -54,6 +63,10 @@ class Composer:
     priors: Priors
     genes: tuple[str, ...] | None
     notes: tuple[str, ...]
+    spread: Spread | None
+    departing: Spread | None
+    lone: LoneSpread
+    gain: Gain | None
 
     def predict(self, labels: Sequence[str], level: float = 0.9) -> Composition:
         """Predict the effects of labels such as "A+B"; members without a single need features.
@@ -73,8 +86,10 @@ class Composer:
         sums = self.stack.alone(alone, canonical)
         effects[single] = sums[single]
         interaction = effects - sums
-        half = self._half_width(alone, canonical, single, level)
-        departing = self._half_width(alone, canonical, single, level, departure=True)
+        bars = self._bars(alone)
+        half, deviation = bars.half_widths(canonical, level), bars.deviations(canonical)
+        departing = self._bars(alone, departure=True).half_widths(canonical, level)
+        departing[single] = 0.0
         return Composition(
             canonical,
             effects,
@@ -84,6 +99,8 @@ class Composer:
             interaction - departing,
             interaction + departing,
             self._novelty(canonical),
+            deviation,
+            self._verdicts(alone, canonical, effects, deviation),
         )
 
     def members(self, labels: Sequence[str]) -> Alone:
@@ -109,19 +126,7 @@ class Composer:
 
     def error_bars(self, names: Sequence[str]) -> ErrorBars:
         """Return what says how far off effects may be, for the measured genes and then `names`."""
-        genes = self.alone.effects.shape[1]
-        together = np.full(genes, np.nan)
-        if self.stack.held_out is not None and self.stack.errors is not None:
-            doubt = self.stack.mixed(self.stack.held_out.doubt)
-            together = _scale(self.stack.errors / doubt[:, None])
-        own = self.relations.doubt(self.priors.views(names)) if names else np.zeros(0)
-        scales = Scales(
-            torch.from_numpy(together),
-            torch.from_numpy(_scale(self.relations.errors / self.relations.spread[:, None])),
-            torch.from_numpy(np.concatenate((np.zeros(len(self.alone.names)), own))),
-            torch.tensor([each.noise for each in self.stack.candidates], dtype=torch.float64),
-        )
-        return ErrorBars(scales)
+        return self._bars(self.members(names)).module()
 
     def _novelty(self, labels: Sequence[str]) -> np.ndarray:
         new = sorted({name for label in labels for name in members_of(label)} - {*self.alone.names})
@@ -130,70 +135,21 @@ class Composer:
         far = dict(zip(new, self.relations.novelty(self.priors.views(new)), strict=True))
         return np.array([max(far.get(name, 0.0) for name in members_of(label)) for label in labels])
 
-    def _half_width(
-        self,
-        alone: Alone,
-        labels: Sequence[str],
-        single: np.ndarray,
-        level: float,
-        departure: bool = False,
-    ) -> np.ndarray:
-        """Return half the width [labels, G] of intervals for effects as they are measured.
+    def _bars(self, alone: Alone, departure: bool = False) -> Bars:
+        """Return the error bars of effects, or of departures from the sum of the singles."""
+        new = alone.names[len(self.alone.names) :]
+        doubt = np.zeros(len(alone.names))
+        if new:
+            doubt[len(self.alone.names) :] = np.exp(self.lone.sizes(self.priors.views(new)))
+        spread = self.departing if departure else self.spread
+        return Bars(self.stack, alone, spread, self.lone, doubt)
 
-        With `departure` for the departure from the sum of the singles; a single has none.
-        """
-        half = np.zeros((len(labels), self.alone.effects.shape[1]))
-        guessed = [
-            [alone.row[name] for name in members_of(label) if not alone.measured[alone.row[name]]]
-            for label in labels
-        ]
-        several = [label for label, one in zip(labels, single, strict=True) if not one]
-        if several:
-            half[~single] = self._pair_width(alone, several, level, departure)
-        unit = self._single_width(level)
-        new = [name for name, own in zip(alone.names, alone.measured, strict=True) if not own]
-        doubt = self.relations.doubt(self.priors.views(new)) if new else np.zeros(0)
-        for index, rows in enumerate(guessed):
-            if single[index] and departure:
-                continue
-            if single[index] and not rows:
-                half[index] = np.nan
-            elif rows:
-                own = doubt[np.array(rows) - len(self.alone.names)]
-                half[index] = np.sqrt(half[index] ** 2 + (own**2).sum() * unit**2)
-        return half
-
-    def _pair_width(
-        self, alone: Alone, labels: Sequence[str], level: float, departure: bool
-    ) -> np.ndarray:
-        """Return half-widths from the errors of doubles left out, relative to their doubt.
-
-        The error of a departure holds the noise of the singles too: prediction minus denoised
-        sum, against the measured double minus the measured singles.
-        """
-        held_out, errors = self.stack.held_out, self.stack.errors
-        if held_out is None or errors is None:
-            return np.full((len(labels), self.alone.effects.shape[1]), np.nan)
-        if departure:
-            own = self.stack.alone(self.alone, held_out.labels)
-            errors = errors + self.alone.sums(held_out.labels) - own
-        unit = _width(errors / self.stack.mixed(held_out.doubt)[:, None], level)
-        return self.stack.doubt(alone, labels)[:, None] * unit
-
-    def _single_width(self, level: float) -> np.ndarray:
-        return _width(self.relations.errors / self.relations.spread[:, None], level)
-
-
-def _width(errors: np.ndarray, level: float) -> np.ndarray:
-    """Return the half-width [G] that covers a share `level` of standardised errors [N, G].
-
-    Each gene has its own scale; the multiple of it is pooled over all errors.
-    """
-    scale = _scale(errors)
-    safe = np.where(scale > 0, scale, 1.0)
-    return scale * float(np.quantile(np.abs(errors / safe), level))
-
-
-def _scale(errors: np.ndarray) -> np.ndarray:
-    """Return the root mean square [G] of errors [N, G]."""
-    return np.asarray(np.sqrt((errors**2).mean(axis=0)))
+    def _verdicts(
+        self, alone: Alone, labels: tuple[str, ...], effects: np.ndarray, deviation: np.ndarray
+    ) -> tuple[str, ...]:
+        ratio = np.full(len(labels), np.nan)
+        if self.gain is not None:
+            ratio = self.gain.ratio(alone, labels, effects)
+        length = np.maximum(np.linalg.norm(effects, axis=1), 1e-300)
+        relative = np.linalg.norm(deviation, axis=1) / length
+        return verdicts(labels, ratio, relative, self._novelty(labels))

@@ -11,7 +11,9 @@ from gpjepa.compose.composer import Composer
 from gpjepa.compose.firsts import fit_relations
 from gpjepa.compose.members import Alone
 from gpjepa.compose.priors import make_priors
+from gpjepa.compose.spread import fit_lone_spread, fit_spread
 from gpjepa.compose.stack import Stack, fit_stack
+from gpjepa.compose.trust import fit_gain
 from gpjepa.core.errors import DataError, VocabularyError
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import CONTROL, members_of, parse_label
@@ -39,7 +41,8 @@ def fit(
     gene, indexed by symbol) for members that were never measured alone; what the package knows of
     human genes (sets, families, expression) is used beside them, and alone for None. Of more than
     2,000 singles the strongest 2,000 relate genes to each other. `seed` only decides which
-    doubles are left out together when candidates are compared.
+    doubles are left out together when candidates are compared. Intervals need doubles left out,
+    and N of them support levels up to N / (N + 1); below that they are NaN.
 
     Raises:
         DataError: shapes disagree, a value is not finite, a label repeats, or there is no single.
@@ -74,9 +77,13 @@ def fit_table(
     stack = fit_stack(table, alone, seed)
     told = table.effects if denoised is None else denoised
     related = told[[table.row[name] for name in priors.basis]]
-    relations = fit_relations(related, priors.views(priors.basis))
+    views = priors.views(priors.basis)
+    relations = fit_relations(related, views)
+    lone = fit_lone_spread(relations, views, relations.errors + effects[strong] - related)
     notes = (*_told(table, stack), *priors.notes())
-    return Composer(alone, stack, relations, priors, genes, notes)
+    spread, departing = fit_spread(stack, alone), fit_spread(stack, alone, departure=True)
+    gain = fit_gain(stack, alone)
+    return Composer(alone, stack, relations, priors, genes, notes, spread, departing, lone, gain)
 
 
 def _strongest(effects: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from gpjepa.compose.composer import Composer
 from gpjepa.compose.firsts import Relations
 from gpjepa.compose.fit import fit_table
+from gpjepa.compose.spread import fit_lone_spread
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
@@ -44,9 +45,13 @@ def fit_members(
         return None
     table = EffectTable(tuple(labels), effects)
     composer = fit_table(table, None, features, seed, denoised)
-    composer = replace(composer, relations=composer.relations.closest())
+    relations, basis = composer.relations.closest(), composer.priors.basis
+    rows = [table.row[name] for name in basis]
+    related = denoised[rows]
+    missed = relations.errors + effects[rows] - related
+    lone = fit_lone_spread(relations, composer.priors.views(basis), missed)
+    composer = replace(composer, relations=relations, lone=lone)
     own = denoised[[table.row[name] for name in composer.alone.names]]
-    related = denoised[[table.row[name] for name in composer.priors.basis]]
     learned = composer.stack.held_out is not None
     names = _placed(composer, vocabulary)
     known = _known(composer, names, vocabulary, own, genes)

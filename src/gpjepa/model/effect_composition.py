@@ -153,9 +153,8 @@ class EffectComposition(nn.Module):
         judged = self.composes(members) | lone & self.places(members).any(dim=1)
         found = self.basis.new_full((len(members), len(self.genes)), torch.nan)
         if self.errors is not None and bool(judged.any()):
-            parts = () if self.stacked is None else self.stacked.compositions
-            shares = self.basis.new_zeros(0) if self.stacked is None else self.stacked.shares
-            found[judged] = self.errors(self._members(row[judged]), parts, shares).to(found.dtype)
+            bars = self.errors(self._members(row[judged]), self.stacked, self.basis)
+            found[judged] = bars.to(found.dtype)
         return found
 
     def align(

@@ -48,6 +48,19 @@ class StackedComposition(nn.Module):
         weights = self.weights[: len(self.parts)] + LEAST
         return weights / weights.sum()
 
+    def alone(self, members: Members) -> Float[Tensor, "B D"]:
+        """Return the sum of the members' effects, on as many directions as each part keeps.
+
+        Averaged by the weights of the parts and of the sum.
+        """
+        total = (members.effects * members.present[..., None]).sum(dim=1)
+        weights = self.weights[:-1] / self.weights[:-1].sum().clamp_min(1e-300)
+        found = weights[-1] * total
+        for part, weight in zip(self.compositions, weights, strict=False):
+            width = len(part.factors)
+            found[:, :width] += weight * total[:, :width]
+        return found
+
     def forward(self, members: Members) -> Composed:
         """Compose the effects of each set; a set without members has none."""
         total = (members.effects * members.present[..., None]).sum(dim=1)
