@@ -70,7 +70,7 @@ def test_draws_of_the_error_spread_over_seeds_as_far_as_the_error_bar(start) -> 
 
 
 def test_a_population_moves_by_a_draw_only_when_asked_to(start) -> None:
-    assert steered_effects(start, ["A", "C+D"], 0, False) == {}
+    assert steered_effects(taking(start, NOVEL, NO_CHANGE), ["A", "C+D"], 0, False) == {}
     some = [steered_effects(start, ["A", "control"], seed, True) for seed in (0, 1)]
     assert set(some[0]) == {"A"}
     assert not np.allclose(some[0]["A"], some[1]["A"])

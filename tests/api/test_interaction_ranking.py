@@ -34,4 +34,4 @@ def test_pairs_not_to_be_trusted_come_last_however_strong(model, ranked) -> None
     assert trusted == sorted(trusted, reverse=True)
     assert False in trusted
     assert found.verdicts[-1] == "do not trust"
-    assert found.half[-1] == pytest.approx(ranked.half[0] * 2**0.5)
+    assert found.half[-1] > ranked.half[0]

@@ -110,3 +110,13 @@ def test_only_the_perturbations_asked_for_are_measured_in_that_order() -> None:
     )
     assert np.array_equal(swapped.effect[0], both.effect[1])
     assert swapped.effect.shape == (1, 5)
+
+
+def test_effects_are_taken_and_put_beside_others_with_their_errors() -> None:
+    counts, library, labels, strata = screen()
+    found = measured(counts, library, labels, np.zeros_like(strata))
+    swapped = found.take(np.array([1])).beside(found.take(np.array([0])))
+    assert swapped.labels == ("B", "A")
+    assert np.array_equal(swapped.effect, found.effect[::-1])
+    assert np.array_equal(swapped.error, found.error[::-1])
+    assert np.array_equal(swapped.control_error, found.control_error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -251,8 +251,9 @@ def interaction_table(
 
     require_level(level)
     combined = combine(start, combinations_of(start, labels), seed)
-    wide = half_widths(start, combined, level).ravel()
     told = estimate(start, combined.labels, combined.effect)
+    combined = replace(combined, effect=told.effects)
+    wide = half_widths(start, combined, level).ravel()
     chosen = gated(start)
     names = classes(combined, chosen[most_expressed(start, chosen)])
     genes = np.array(start.bundle.panel.names, dtype=object)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +18,7 @@ from gpjepa.api.spread import spread_table
 from gpjepa.api.training import Trainee
 from gpjepa.core.config import Config, HeadKind
 from gpjepa.core.errors import CheckpointError
-from gpjepa.data.feature_table import GeneFeatures, coverage
-from gpjepa.data.given_features import Given, given_tables, is_few
+from gpjepa.data.given_features import Given, given_tables, warn_of_few
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import Bundle, EncoderBundle
@@ -55,7 +53,7 @@ class GPJEPA:
     ) -> None:
         chosen = split if split is not None else data.split("none", seed=seed)
         tables = given_tables(features)
-        _warn_of_few(tables, data.members)
+        warn_of_few(tables, data.members)
         self._trainee: Trainee | None = Trainee(
             data, chosen, config or Config(), tables or None, seed, device
         )
@@ -302,14 +300,3 @@ class GPJEPA:
 
         bundle, controls = load_model(Path(path), device)
         return cls._restored(bundle, controls, None)
-
-
-def _warn_of_few(tables: Sequence[GeneFeatures], perturbed: Sequence[str]) -> None:
-    """Warn of feature tables that cover less than half of the perturbed genes."""
-    for table in tables:
-        found = coverage(table, perturbed)
-        if is_few(found):
-            warnings.warn(
-                f"a feature table covers {len(found.covered)} of {len(perturbed)} perturbed genes",
-                stacklevel=3,
-            )

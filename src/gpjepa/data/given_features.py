@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,3 +100,14 @@ def feature_file(path: Path | str, perturbed: Sequence[str]) -> FeatureFile:
 def is_few(found: Coverage) -> bool:
     """Say whether a table covers less than half of the perturbed genes."""
     return found.share < FEW
+
+
+def warn_of_few(tables: Sequence[GeneFeatures], perturbed: Sequence[str]) -> None:
+    """Warn the caller's caller of tables that cover less than half of the perturbed genes."""
+    for table in tables:
+        found = coverage(table, perturbed)
+        if is_few(found):
+            warnings.warn(
+                f"a feature table covers {len(found.covered)} of {len(perturbed)} perturbed genes",
+                stacklevel=3,
+            )

@@ -34,10 +34,9 @@ def kind_of(label: str, vocabulary: Vocabulary, evidence: Evidence | None) -> st
     members = members_of(label)
     if not members:
         return CONTROL_KIND
-    known = all(vocabulary.is_measured(member) for member in members)
-    if evidence is not None:
-        known = evidence.alone(label)
-    if not known:
+    together = vocabulary.in_combination_only
+    known = all(vocabulary.is_measured(own) and own not in together for own in members)
+    if not known or (evidence is not None and not evidence.alone(label)):
         return NOVEL
     if len(members) > 1:
         return COMBINATION

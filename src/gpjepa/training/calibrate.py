@@ -37,6 +37,7 @@ FEWEST = 3
 SURE = 1.0  # standard errors by which a rival must be closer to take the model's place
 LEAST_NOISE = 0.25  # of the sampling variance, that residuals hold whatever is shared
 SMALLEST = 1e-8
+TIE = 1.0 - 1e-4  # of the sum's error, above which the model is no better
 FEWEST_NOVEL = 6  # validation perturbations from which trust is learned
 PRIOR_WEIGHT = 2.0  # validation perturbations' worth of belief in leaving a novel member out
 LEAST_GAIN = 0.02  # of the error, for novel members to be called supported
@@ -82,7 +83,7 @@ def calibrate(
         )
         errors[kind] = fit_errors(left, believed_of(kind), FEWEST_CALIBRATED)
     choice = choices.get(COMBINATION, Choice())
-    supports = choice.perturbations >= FEWEST and choice.errors[MODEL] < choice.errors[SUM]
+    supports = choice.perturbations >= FEWEST and choice.errors[MODEL] < TIE * choice.errors[SUM]
     return replace(found, errors=errors, choices=choices, supports_interactions=supports)
 
 
@@ -91,14 +92,9 @@ def evidence_of(training: MeasuredEffects, known: Posterior) -> Evidence:
     doubles = [len(members_of(label)) > 1 for label in training.labels]
     sampling = np.maximum(training.error**2 - ERROR_FLOOR**2, 0.0)
     noise = sampling[doubles] if any(doubles) else sampling
-    return Evidence(
-        training.labels,
-        training.effect,
-        np.sqrt(sampling),
-        known.mean,
-        known.deviation,
-        noise.mean(axis=0),
-    )
+    arrays = (training.effect, np.sqrt(sampling), known.mean, known.deviation, noise.mean(axis=0))
+    rounded = (array.astype(np.float32).astype(np.float64) for array in arrays)  # as when saved
+    return Evidence(training.labels, *rounded)
 
 
 def choose_source(
