@@ -163,7 +163,7 @@ class GPJEPA:
         how genes are perturbed (CRISPRi, …), for a model trained on several ways; None is the
         only or commonest one of each gene in training, as obs perturbation says.
 
-        With `uncertainty` each population's mean is moved by one draw of the error of its effect,
+        With `uncertainty` a population's mean is moved by one draw of the error of its effect,
         another for each seed: over seeds it spreads as far as the error bar. Raises
         `VocabularyError` for a perturbation with neither training cells nor features.
         """
@@ -199,11 +199,10 @@ class GPJEPA:
         """Return mean effects: perturbation, gene, effect, low, high, novelty, verdict, …
 
         Effects are differences of log1p(T · share of the library) to the control cells, T their
-        median library. Intervals are for the effect itself, not for a new measurement of it;
-        `sd` is the standard deviation of its error. `calibrated` is False where too few
-        validation perturbations stand behind them. `source` says what the prediction is: the
-        model's, or the sum of measured singles, the training mean or no change, where validation
-        found that closer. Raises `ConfigError` for a level outside (0, 1).
+        median library. Intervals are for the effect itself, not for a new measurement; `sd` is
+        the standard deviation of its error, `calibrated` False where too few validation
+        perturbations stand behind it. `source` is "model" or what validation found closer: "sum"
+        (of measured singles), "training mean", "no change".
         """
         return answers.effect_table(
             self._start(control, context, dose, modality), labels, level, seed
@@ -228,11 +227,10 @@ class GPJEPA:
         a predictor of the form "free" has no Δ₂: there it is `departure`. `departure` is `effect`
         minus `additive`; it also holds what the decoder, which is not linear, makes of it.
 
-        Intervals are for the interaction itself: the error of the combination's effect and of the
-        members' measured ones, as far as the prediction does not share it. `class` is Norman's, by
-        the rules of `evaluation.interaction_naming` on genes with a mean of .1 counts in controls
-        that nothing perturbs; it is empty for more than two members. Raises `VocabularyError` for
-        a single perturbation and the control.
+        Intervals are for the interaction itself, with what the error of measured singles adds.
+        `class` is Norman's, by the rules of `evaluation.interaction_naming` on genes with a mean of
+        .1 counts in controls that nothing perturbs; it is empty for more than two members. Raises
+        `VocabularyError` for a single perturbation and the control.
         """
         return interaction_table(self._start(control, context, dose, modality), labels, level, seed)
 
