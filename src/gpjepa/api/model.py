@@ -117,12 +117,7 @@ class GPJEPA:
         return record
 
     def swap_head(
-        self,
-        kind: HeadKind,
-        data: PerturbSeq | None = None,
-        split: Split | None = None,
-        *,
-        session: Session | None = None,
+        self, kind: HeadKind, data: PerturbSeq | None = None, split: Split | None = None
     ) -> TrainingRecord:
         """Give the fitted model another latent head; encoder, predictor and decoder stay.
 
@@ -131,7 +126,7 @@ class GPJEPA:
         `split` that it was trained on; raises `CheckpointError` for others.
         """
         trainee = self._training() if data is None else Trainee.of(self.bundle, data, split)
-        record, self._bundle = trainee.swap_head(self.bundle, kind, session)
+        record, self._bundle = trainee.swap_head(self.bundle, kind)
         return record
 
     def embed(self, adata: AnnData | Path | str) -> np.ndarray:

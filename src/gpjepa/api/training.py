@@ -161,11 +161,9 @@ class Trainee:
         fitting = head_fitting(self.prepared, vocabulary, gated, self.config, used)
         return lambda model: fitting.choose(model, kind)
 
-    def swap_head(
-        self, bundle: Bundle, kind: HeadKind, session: Session | None
-    ) -> tuple[TrainingRecord, Bundle]:
+    def swap_head(self, bundle: Bundle, kind: HeadKind) -> tuple[TrainingRecord, Bundle]:
         """Fit another head on a fitted model of these data."""
-        used = session or self.session
+        used = self.session
         with steady_threads(len(self.panel.names), used.threads):
             return swapped(bundle, self.prepared, gated_genes(self.prepared), kind, used)
 
