@@ -116,7 +116,7 @@ def test_with_another_head_the_settings_still_agree(kind: str) -> None:
         ({"process": "sub-vp"}, "head.process"),
         ({"schedule": "sigmoid"}, "head.schedule"),
         ({"sampler": "euler"}, "head.sampler"),
-        ({"evaluations": 0}, "head.evaluations"),
+        ({"evaluations": 1}, "head.evaluations"),
         ({"fitting_steps": 0}, "head.fitting_steps"),
         ({"guidance": -1.0}, "head.guidance"),
     ],

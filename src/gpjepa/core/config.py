@@ -73,10 +73,10 @@ class HeadConfig(Section):
     recognition: Literal["target", "predictive"] = "target"
     free_bits: Weight = 0.0  # nats per latent dimension that the KL is not pressed below
     kl_warmup: Share = 0.3  # share of the steps over which the KL weight rises from 0
-    process: Literal["vp", "ve"] = "ve"  # of a diffusion: variance preserving or exploding
-    schedule: Literal["linear", "cosine", "quadratic"] = "linear"  # of a diffusion's noise
+    process: Literal["vp", "ve"] = "vp"  # of a diffusion: variance preserving or exploding
+    schedule: Literal["linear", "cosine", "quadratic"] = "cosine"  # of a diffusion's noise
     sampler: Literal["ancestral", "heun", "ode"] = "ode"  # of a diffusion
-    evaluations: Positive = 20  # of the network for one latent, diffusion or flow
+    evaluations: Annotated[int, Field(ge=2)] = 20  # of the network for a latent
     guidance: Weight = 1.0  # of a diffusion; 1 is none, 2 evaluates the network twice as often
     fitting_steps: Positive = 2000  # for which a diffusion or flow is fitted, all else frozen
     fitting_rate: Rate = 1e-3  # peak learning rate of that
