@@ -88,6 +88,20 @@ def test_the_sum_does_not_apply_to_genes_never_perturbed(table: EffectTable) -> 
 
 
 @pytest.mark.usefixtures("once_without_model")
+def test_unseen_genes_stand_beside_the_mean_of_the_training_singles_too(
+    table: EffectTable,
+) -> None:
+    group = "unseen genes, against the singles' mean"
+    frame = effect_tables.held_out_genes(table, 0, None)
+    shown = values(frame, group, "l2_over_training_mean")
+    assert shown["training mean"] == 1.0
+    # the doubles are 1.4 singles on average, so the mean of all rows is another one
+    own = values(frame, "unseen genes", "l2")["training mean"]
+    assert values(frame, group, "l2")["training mean"] != pytest.approx(own, rel=1e-6)
+    assert values(frame, group, "pearson_perturbed")["training mean"] == 0.0
+
+
+@pytest.mark.usefixtures("once_without_model")
 def test_only_the_chosen_columns_are_scored(table: EffectTable) -> None:
     spoiled = table.effects.copy()
     spoiled[:, 20:] = np.random.default_rng(1).normal(size=(len(table.labels), 10)) * 9

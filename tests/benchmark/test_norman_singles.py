@@ -24,3 +24,16 @@ def test_steps_are_limited_and_never_raised(config: Config) -> None:
     short = norman_singles.shortened(config)
     assert (short.pretrain.max_steps, short.fit.max_steps) == (3, 6)
     assert short.encoder == config.encoder
+
+
+def test_the_same_genes_are_predicted_from_a_table(monkeypatch, asked, config: Config) -> None:
+    seen = {}
+
+    def score_unseen(data, splits, group, seed) -> str:
+        seen.update(splits=splits, group=group, seed=seed)
+        return "by table"
+
+    monkeypatch.setattr(norman_singles, "score_unseen", score_unseen)
+    assert norman_singles.by_table(config, 3, "cpu") == "by table"
+    norman_singles.unseen_genes(config, 3, "cpu")
+    assert seen == {"splits": [asked["split"]], "group": "unseen genes, by table", "seed": 3}

@@ -58,6 +58,18 @@ def test_the_encoder_has_seen_no_cell_of_the_targets(
     assert encoder.encoder is not encoder.teacher  # Stage A has run
 
 
+def test_all_nine_are_left_out_of_a_table_one_at_a_time(monkeypatch, config: Config) -> None:
+    def score_unseen(data, splits, group, seed) -> str:
+        assert [split.test for split in splits] == [(target,) for target in papalexi_thp1.NINE]
+        assert len({split.truth_controls for split in splits}) == 1
+        return f"{group}, {seed}"
+
+    monkeypatch.setattr(papalexi_thp1, "score_unseen", score_unseen)
+    assert set(papalexi_thp1.NINE) == NINE
+    found = papalexi_thp1.targets_by_table(config, 2, "cpu")
+    assert found == "targets left out, by table, 2"
+
+
 def test_three_seeds_leave_out_every_replicate_once(monkeypatch, config: Config) -> None:
     left = []
 

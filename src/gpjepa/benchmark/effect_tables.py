@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,26 @@ def _score(
         shown = {model: rows[at][:, scored] for model, rows in predictions.items()}
         shown |= oracles(training.effects[:, scored], training, labels, truth)
         frames.append(effect_rows(name, shown, truth, reference))
+        if all(len(members_of(label)) == 1 for label in labels):
+            frames.append(against_singles(name, shown, truth, training, scored))
     return pandas.concat(frames, ignore_index=True)
+
+
+def against_singles(
+    group: str,
+    shown: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    training: EffectTable,
+    scored: np.ndarray,
+) -> DataFrame:
+    """Score unseen genes with the mean of the training singles in place of all training rows.
+
+    A part of what is gained over the mean of all rows is the difference of these two means.
+    """
+    alone = [i for i, label in enumerate(training.labels) if len(members_of(label)) == 1]
+    mean = training.effects[alone][:, scored].mean(axis=0)
+    own = {**shown, "training mean": np.tile(mean, (len(truth), 1))}
+    return effect_rows(f"{group}, against the singles' mean", own, truth, mean)
 
 
 def known_features(table: EffectTable, training: EffectTable) -> GeneFeatures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpjepa.benchmark.held_out import group_scores, train_and_assess
+from gpjepa.benchmark.unseen_tables import score_unseen
 from gpjepa.core.config import Config
 from gpjepa.data import datasets
 from gpjepa.data.perturbseq import read
@@ -22,6 +23,13 @@ def unseen_genes(config: Config, seed: int, device: str) -> DataFrame:
     assessed = train_and_assess(data, split, shortened(config), seed, device)
     groups = dict.fromkeys(split.test, "unseen genes")
     return group_scores(assessed.report.table, assessed.report.name, groups)
+
+
+def by_table(config: Config, seed: int, device: str) -> DataFrame:
+    """Score the same genes, predicted from the table of measured effects without a cell model."""
+    data = read(datasets.load("norman-singles"), announce=False)
+    split = data.split("unseen-perturbation", seed=seed)
+    return score_unseen(data, [split], "unseen genes, by table", seed)
 
 
 def shortened(config: Config) -> Config:
