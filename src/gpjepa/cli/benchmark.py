@@ -19,7 +19,8 @@ Name = Annotated[
         help="norman-distances, norman-effects, norman-k562, norman-singles, papalexi-thp1, "
         "kang-pbmc, semi-synthetic, simulated; all of them: all; their one table: table; the model "
         "without each of its parts: ablations, lambda-sweep, few-labels, each also with "
-        "-semi-synthetic.",
+        "-semi-synthetic; with a table from the same cells: cells-and-table; its "
+        "latent heads: heads.",
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
