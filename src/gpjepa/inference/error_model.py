@@ -18,7 +18,7 @@ BISECTIONS = 60
 COMPOSED = (0.0044, 0.012, 0.0064, 0.41)  # coefficients for combinations
 PLACED = (0.1, 0.7, 0.2, 0.05)  # for genes never perturbed: what left-out singles show
 WEIGHTS = (0, 0, 0, 0, 0.003, 0.215, 0.549, 0.162, 0.041, 0.012, 0.005, 0.001, 0.012)
-SPREAD = 1.8
+SPREAD = 2.4
 NORMAL = (0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
 
 

@@ -18,6 +18,7 @@ PRIOR = 2.0  # perturbations' worth of belief in the variances that simulations 
 INFLATION_PRIOR = 20.0  # perturbations' worth of belief in no inflation, or one for all sizes
 WIDEST = 4.0  # of an inflation, and its inverse the narrowest
 BISECTIONS = 40
+SPREAD_PRIOR = 10.0  # perturbations' worth of belief in how far the largest errors go
 LEAST_SPREAD = 0.2  # mean squared error in units of the scale, whatever few residuals say
 TINY = 1e-12
 
@@ -64,12 +65,18 @@ def fit_errors(residuals: Residuals, start: ErrorModel, fewest: int) -> ErrorMod
         own = _inflation([ranks[row] for row in rows]) if len(rows) else pooled
         inflation.append(_shrunk(own, pooled, len(rows)))
     found = replace(fitted, edge=edge, inflation=(inflation[0], inflation[1]), perturbations=count)
-    scale = found.variance(residuals.components, residuals.size)
-    excess = (residuals.values**2 - residuals.noise).sum() + PRIOR / count * start.spread * (
-        scale.sum()
-    )
-    spread = max(excess / (1.0 + PRIOR / count) / max(scale.sum(), TINY), LEAST_SPREAD)
-    return replace(found, spread=float(spread))
+    return replace(found, spread=_spread(residuals, found, start.spread))
+
+
+def _spread(residuals: Residuals, found: ErrorModel, believed: float) -> float:
+    """Return the mean squared error over the mean squared scale, drawn to what is believed.
+
+    It hangs on the few largest errors, which validation may happen to lack.
+    """
+    scale = float(found.variance(residuals.components, residuals.size).sum())
+    own = float((residuals.values**2 - residuals.noise).sum()) / max(scale, TINY)
+    count = len(residuals.values)
+    return max((count * own + SPREAD_PRIOR * believed) / (count + SPREAD_PRIOR), LEAST_SPREAD)
 
 
 def _shrunk(own: float, middle: float, count: int) -> float:
