@@ -1,0 +1,88 @@
+"""Latents of a fitted model, recognised in measured cells, as heads are fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from gpjepa.api.model import GPJEPA
+from gpjepa.benchmark.head_targets import Latents, Problem
+from gpjepa.core.config import Config
+from gpjepa.core.random import torch_stream
+from gpjepa.data.labels import CONTROL
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.inference.bundle import Bundle
+from gpjepa.training.head_fit import encoded, stacked, variational_head
+from gpjepa.training.pairs import make_pairs
+from gpjepa.training.prepare import Annotated, annotate, prepare
+from gpjepa.training.stage_bc import pairing_of
+
+TRAINING_BATCHES, HELD_BATCHES = 120, 4
+FEWEST_CELLS = 50  # of a perturbation that is scored
+HELD = 8  # perturbations that are scored, of those seen and of those never seen
+
+
+def fitted_problem(
+    data: PerturbSeq, split: Split, config: Config, seed: int, device: str
+) -> tuple[Bundle, Problem]:
+    """Fit a model with the variational head and recognise the latents of its cells.
+
+    Seen are the training perturbations with most cells, never seen those of the test set.
+    """
+    model = GPJEPA(data, config, split, seed=seed, device=device)
+    model.pretrain()
+    model.fit()
+    bundle = model.bundle
+    prepared = prepare(data, split, config)
+    training = encoded(prepared.training, bundle.model)
+    cells = annotate(data.select_genes(prepared.genes), bundle.vocabulary)
+    test = encoded(cells.take(split.parts(data).test), bundle.model)
+    held = stacked(training.take(np.flatnonzero(training.labels == CONTROL)), test)
+
+    def recognise(source: Annotated, labels: Sequence[str], batches: int) -> Latents:
+        return recognised(bundle, source, labels, batches, seed)
+
+    problem = Problem(
+        recognise(training, prepared.observed.labels, TRAINING_BATCHES),
+        {label: recognise(training, (label,), HELD_BATCHES) for label in _largest(training)},
+        {label: recognise(held, (label,), HELD_BATCHES) for label in _largest(test)},
+    )
+    return bundle, problem
+
+
+@torch.no_grad()
+def recognised(
+    bundle: Bundle, cells: Annotated, labels: Sequence[str], batches: int, seed: int
+) -> Latents:
+    """Draw latents from recognition, paired with control cells as in training.
+
+    `cells` hold latents in place of counts, control cells among them; see `encoded`.
+    """
+    model, config = bundle.model, bundle.config
+    head, device = variational_head(model), model.device()
+    source = make_pairs(cells, tuple(labels), bundle.vocabulary, config, seed)
+    pair = pairing_of(config.predictor.pairing)
+    generator = torch_stream(seed, "benchmark", "heads", "recognised", device=device)
+    parts = []
+    for step in range(batches):
+        batch = source(step, device)
+        state = batch.control[pair(batch, batch.control, batch.counts)]
+        prediction = model.predict(state, batch.condition)
+        latent = head.recognise(prediction, batch.counts).sample(generator)
+        rows = torch.nonzero(batch.perturbation[batch.group] >= 0).squeeze(1)
+        parts.append(Latents(prediction.rows(rows), latent[rows]))
+    return Latents.joined(parts)
+
+
+def _largest(cells: Annotated) -> list[str]:
+    """Return the perturbations with most cells, of those with enough."""
+    labels, counts = np.unique(cells.labels.astype(str), return_counts=True)
+    found = [
+        (-int(count), str(label))
+        for label, count in zip(labels, counts, strict=True)
+        if label != CONTROL and count >= FEWEST_CELLS
+    ]
+    return [label for _, label in sorted(found)[:HELD]]
