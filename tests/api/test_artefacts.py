@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas
 import pytest
 
-from gpjepa.api.artefacts import effect_rows, histogram_rows, population_rows
+from gpjepa.api.artefacts import (
+    effect_rows,
+    histogram_rows,
+    population_rows,
+    responder_rows,
+    spread_rows,
+)
+from gpjepa.api.model import GPJEPA
 from gpjepa.data.labels import CONTROL
 from gpjepa.evaluation.pseudobulk import standard_error
 
@@ -20,6 +28,11 @@ def level(data, label: str, target: float, rows=None) -> np.ndarray:
 def _cells_of(data, label: str):
     part = data.subset(data.labels == label)
     return part.counts, part.library
+
+
+@pytest.fixture(scope="module")
+def fitted(run: Path) -> GPJEPA:
+    return GPJEPA.load(run, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +117,32 @@ def test_latent_points_show_controls_observed_and_predicted_cells(evaluated) -> 
     assert set(points[points.kind == "control"].perturbation) == {CONTROL}
     assert np.isfinite(points[["x", "y"]].to_numpy()).all()
     assert points[["x", "y"]].std().min() > 0
+
+
+def test_what_effects_say_of_themselves_is_passed_on(assessed, effects) -> None:
+    given = assessed.effects.groupby("perturbation").first()
+    found = effects.groupby("perturbation").first()
+    for name in ("novelty", "verdict"):
+        assert found[name].to_dict() == given.loc[found.index, name].to_dict()
+
+
+def test_sources_of_spread_sum_to_the_whole(fitted, assessed) -> None:
+    rows = spread_rows(fitted, assessed, seed=0)
+    assert set(rows["perturbation"]) <= set(assessed.labels)
+    assert set(rows["source"]) == {"library", "control", "latent", "counts"}
+    np.testing.assert_allclose(rows.groupby("perturbation")["share"].sum(), 1.0)
+
+
+def test_too_few_control_cells_leave_the_sources_of_spread_out(fitted, assessed) -> None:
+    parts = replace(assessed.parts, train_controls=assessed.parts.train_controls[:5])
+    rows = spread_rows(fitted, replace(assessed, parts=parts), seed=0)
+    assert list(rows) == ["perturbation", "source", "share", "error"]
+    assert rows.empty
+
+
+def test_a_model_without_a_mixture_claims_no_share_of_responders(fitted, assessed) -> None:
+    rows = responder_rows(fitted, assessed, seed=0)
+    if fitted.bundle.model.responders is None:
+        assert rows.empty
+    else:
+        assert rows["fraction"].between(0, 1).all()

@@ -19,6 +19,9 @@ FILES = {
     "histograms.csv",
     "latent.csv",
     "screen.csv",
+    "curves.csv",
+    "spread.csv",
+    "responders.csv",
     "summary.json",
 }
 

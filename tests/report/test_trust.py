@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gpjepa.report.page import page as page_of
 from gpjepa.report.run import read_run
 from gpjepa.report.trust import trust
 
@@ -41,3 +42,13 @@ def test_verdicts_sources_and_head_are_on_the_page(page: Any) -> None:
 def test_a_run_without_any_of_it_still_has_the_section(make_run: Callable[..., Path]) -> None:
     section = trust(read_run(make_run(uncertainty=False)))
     assert all(panel.reason for panel in section.panels)
+
+
+def test_a_model_that_was_never_replaced_is_told_in_a_sentence(
+    make_run: Callable[..., Path], parse: Callable[[str], Any]
+) -> None:
+    run = read_run(make_run(singles=()))
+    assert trust(run).only_model
+    words = parse(page_of(run)).by_id("trust").text
+    assert "No prediction was replaced" in words
+    assert "What the predictions come from" not in words

@@ -9,8 +9,10 @@ import numpy as np
 
 from gpjepa.api.assessment import Assessment
 from gpjepa.api.model import GPJEPA
+from gpjepa.core.errors import DataError
 from gpjepa.core.files import write_atomic, write_json
 from gpjepa.data.labels import CONTROL, members_of
+from gpjepa.evaluation.interval_curves import CURVE_COLUMNS
 from gpjepa.evaluation.pseudobulk import count_resolution, pseudobulk, standard_error
 
 if TYPE_CHECKING:
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 SHOWN_GENES = 4  # histograms per perturbation
 CLIP = 0.995  # quantile of the counts beyond which a histogram ends
+SHOWN_SPREADS = 16  # perturbations whose sources of spread are measured
 SHOWN_CELLS = 4000  # points of the latent map
+JUDGEMENT = ("novelty", "verdict", "source")  # columns of effects that are passed on, if there
 
 
 def write_artefacts(model: GPJEPA, assessed: Assessment, out: Path, seed: int) -> None:
@@ -32,6 +36,9 @@ def write_artefacts(model: GPJEPA, assessed: Assessment, out: Path, seed: int) -
         "populations": population_rows(assessed),
         "histograms": histogram_rows(assessed),
         "latent": latent_rows(model, assessed, seed),
+        "spread": spread_rows(model, assessed, seed),
+        "responders": responder_rows(model, assessed, seed),
+        "curves": assessed.report.curves.reindex(columns=list(CURVE_COLUMNS)),
     }
     for name, table in tables.items():
         write_atomic(out / f"{name}.csv", _writer(table))
@@ -81,6 +88,7 @@ def effect_rows(assessed: Assessment) -> DataFrame:
                 "high": own.high.to_numpy(),
                 "additive": additive,
                 "training_mean": average,
+                **{name: own[name].to_numpy() for name in JUDGEMENT if name in own},
             }
         )
         frames.append(frame[gated])
@@ -173,6 +181,32 @@ def histogram_rows(assessed: Assessment) -> DataFrame:
                 ]
     names = ["perturbation", "gene", "kind", "count", "fraction"]
     return pandas.DataFrame(records, columns=names)
+
+
+def spread_rows(model: GPJEPA, assessed: Assessment, seed: int) -> DataFrame:
+    """Return the sources of spread of the perturbations with the largest predicted effects.
+
+    Without rows where there are too few control cells, or no gene, to measure a variance on.
+    """
+    import pandas
+
+    sizes = assessed.effects.groupby("perturbation").effect.agg(lambda own: (own**2).sum())
+    shown = sizes.sort_values(ascending=False, kind="stable").index[:SHOWN_SPREADS]
+    start = assessed.panel.subset(assessed.parts.train_controls).to_anndata()
+    try:
+        return model.spread([str(label) for label in shown], control=start, seed=seed)
+    except DataError:
+        return pandas.DataFrame(columns=["perturbation", "source", "share", "error"])
+
+
+def responder_rows(model: GPJEPA, assessed: Assessment, seed: int) -> DataFrame:
+    """Return predicted shares of responding cells; no rows from a model without a mixture."""
+    import pandas
+
+    if model.bundle.model.responders is None:
+        return pandas.DataFrame(columns=["perturbation", "fraction", "low", "high"])
+    start = assessed.panel.subset(assessed.parts.train_controls).to_anndata()
+    return model.responders(assessed.labels, control=start, seed=seed)
 
 
 def latent_rows(model: GPJEPA, assessed: Assessment, seed: int) -> DataFrame:

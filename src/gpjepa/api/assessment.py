@@ -16,6 +16,7 @@ from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.baselines import Baseline
 from gpjepa.evaluation.evaluator import EvaluationReport, evaluate
 from gpjepa.evaluation.gate import expressed_untargeted
+from gpjepa.evaluation.intervals import LEVELS
 from gpjepa.evaluation.pseudobulk import median_library
 from gpjepa.evaluation.split_baselines import baselines
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from pandas import DataFrame
 
-LEVEL = 0.9  # of the effect intervals
+LEVEL = 0.9  # of the effect intervals that are shown
 CELLS = 4000  # most cells predicted of a perturbation: fewer add noise to its pseudobulk
 ENTRIES = 5_000_000  # of counts predicted of a perturbation, for wide panels
 
@@ -71,8 +72,7 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
     trained = parts.train if split.held_out_context is None else parts.train[:0]
     train = panel.subset(np.concatenate((trained, train_controls)))
     start = panel.subset(train_controls)
-    effects = model.effects(labels, LEVEL, control=start.to_anndata(), seed=seed)
-    effects["level"] = LEVEL
+    effects = _effects(model, labels, start, seed)
     predicted = _predicted(model, labels, start, seed)
     report = evaluate(
         predicted,
@@ -93,11 +93,23 @@ def assess(model: GPJEPA, data: PerturbSeq, split: Split, seed: int) -> Assessme
         tuple(label for label in present if not known(label)),
         predicted,
         observed,
-        effects,
+        effects[effects["level"] == LEVEL].reset_index(drop=True),
         gated,
         median_library(start.library),
         fit_only,
     )
+
+
+def _effects(model: GPJEPA, labels: tuple[str, ...], start: PerturbSeq, seed: int) -> DataFrame:
+    """Return the effects with their intervals at every level that coverage is scored at."""
+    import pandas
+
+    control = start.to_anndata()
+    told = [
+        model.effects(labels, level, control=control, seed=seed).assign(level=level)
+        for level in LEVELS
+    ]
+    return pandas.concat(told, ignore_index=True)
 
 
 def _controls(

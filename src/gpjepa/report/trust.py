@@ -11,6 +11,8 @@ from gpjepa.report.trust_panel import TrustPanel
 from gpjepa.report.trust_parts import responders_panel, spread_panel
 from gpjepa.report.trust_tables import SourceRow, VerdictRow, source_rows, verdict_rows
 
+MODEL = "model"  # as the source of a prediction
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -20,6 +22,11 @@ class Trust:
     cells: tuple[TrustPanel, ...]
     verdicts: tuple[VerdictRow, ...]
     sources: tuple[SourceRow, ...]
+
+    @property
+    def only_model(self) -> bool:
+        """Tell whether every prediction is the model's own."""
+        return [row.source for row in self.sources] == [MODEL]
 
     @property
     def panels(self) -> tuple[TrustPanel, ...]:
