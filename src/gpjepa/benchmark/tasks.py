@@ -19,6 +19,7 @@ from gpjepa.benchmark.cell_calibration import CELL_CALIBRATION
 from gpjepa.benchmark.cells_and_table import CELLS_AND_TABLE
 from gpjepa.benchmark.head_quality import HEADS
 from gpjepa.benchmark.populations import POPULATIONS
+from gpjepa.benchmark.table_calibration import CALIBRATION
 from gpjepa.benchmark.task import (
     CENTROID,
     ENERGY,
@@ -155,7 +156,15 @@ TASKS = (
 
 
 # What explains the scores of the others, and is no part of "all".
-INSIGHTS = (*ABLATIONS, BIMODAL, CELL_CALIBRATION, CELLS_AND_TABLE, HEADS, POPULATIONS)
+INSIGHTS = (
+    *ABLATIONS,
+    BIMODAL,
+    CALIBRATION,
+    CELL_CALIBRATION,
+    CELLS_AND_TABLE,
+    HEADS,
+    POPULATIONS,
+)
 
 
 def find_task(name: str, tasks: tuple[Task, ...] = (*TASKS, *INSIGHTS)) -> Task:
