@@ -75,6 +75,19 @@ def test_without_doubles_sets_are_left_to_the_transformer(screen):
     assert found.composed.tolist() == [False]
 
 
+def test_without_doubles_denoised_effects_are_asked_for_in_full(screen):
+    singles = [row for row, label in enumerate(screen.labels) if "+" not in label]
+    noise = np.random.default_rng(0).normal(scale=0.3, size=screen.effects.shape)
+    noisy = type(screen)(screen.labels, screen.effects + noise)
+    vocabulary, members = fitted(noisy, rows=singles)
+    names = [screen.labels[row] for row in singles]
+    found = members.target(torch.from_numpy(vocabulary.encode([*names[:3], "G00+G01"]))).numpy()
+    expected = 0.9 * noisy.effects
+    np.testing.assert_allclose(found[:3], expected[singles[:3]], atol=1e-4)
+    pair = expected[[noisy.row["G00"], noisy.row["G01"]]].sum(axis=0)
+    np.testing.assert_allclose(found[3], pair, atol=1e-4)
+
+
 def test_too_few_singles_have_nothing_to_teach(screen):
     assert fitted(screen, rows=list(range(FEWEST_SINGLES - 1)))[1] is None
 

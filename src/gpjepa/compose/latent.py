@@ -15,6 +15,7 @@ from gpjepa.compose.spread import fit_lone_spread
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.evaluation.baselines_strong import leading_directions
 from gpjepa.evaluation.effect_table import EffectTable
 from gpjepa.model.effect_composition import EffectComposition, Known
 
@@ -54,7 +55,9 @@ def fit_members(
     own = denoised[[table.row[name] for name in composer.alone.names]]
     learned = composer.stack.held_out is not None
     names = _placed(composer, vocabulary)
-    known = _known(composer, names, vocabulary, own, genes)
+    # Where nothing is composed all that is denoised is kept, not what stands out of noise alone.
+    directions = composer.stack.basis if learned else leading_directions(denoised)
+    known = _known(composer, names, vocabulary, own, genes, directions)
     stacked = composer.stack.module() if learned else None
     supported = _supported(composer.relations, related)
     errors = composer.error_bars(names)
@@ -73,9 +76,10 @@ def _known(
     vocabulary: Vocabulary,
     denoised: np.ndarray,
     genes: np.ndarray,
+    basis: np.ndarray,
 ) -> Known:
-    """Lay out what is known of every name of the vocabulary."""
-    alone, basis = composer.alone, composer.stack.basis
+    """Lay out what is known of every name of the vocabulary, along the directions `basis`."""
+    alone = composer.alone
     effects, priors = [alone.effects @ basis.T], [alone.priors]
     for start in range(0, len(names), ROWS):
         part = composer.members(names[start : start + ROWS])
