@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpjepa.model.gpjepa import WorldModel
+from gpjepa.core.config import Config
+from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.flow import FlowHead
+from gpjepa.model.gpjepa import WorldModel, build_head
 from gpjepa.model.variational import PredictiveHead, RecognitionHead
 
 CELLS = 4
@@ -60,6 +63,32 @@ def test_parts_that_take_no_part_get_no_gradient(world, given, counts, library) 
 )
 def test_the_reading_of_recognition_chooses_the_head(world, recognition, kind) -> None:
     assert isinstance(world(recognition).head, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("variational", RecognitionHead),
+        ("auto", RecognitionHead),
+        ("diffusion", DiffusionHead),
+        ("flow", FlowHead),
+    ],
+)
+def test_the_settings_name_the_head_and_what_it_is_wrapped_around(kind, expected) -> None:
+    config = Config(head={"kind": kind, "evaluations": 7})
+    head = build_head(config)
+    assert isinstance(head, expected)
+    if expected is not RecognitionHead:
+        assert isinstance(head.base, RecognitionHead)
+        assert head.evaluations == 7
+        assert not bool(head.fitted)
+
+
+def test_a_diffusion_has_the_process_and_sampler_of_the_settings() -> None:
+    settings = {"process": "ve", "schedule": "quadratic", "sampler": "heun", "guidance": 2.0}
+    head = build_head(Config(head={"kind": "diffusion", **settings}))
+    assert type(head.process).__name__ == "VarianceExploding"
+    assert (head.sampler, head.guidance) == ("heun", 2.0)
 
 
 def test_prediction_by_the_model_is_that_of_its_predictor(world, given) -> None:

@@ -95,3 +95,21 @@ def test_without_combinations_to_add_the_judged_model_is_the_one_that_predicts(
     done = finish(Network(), prepared(validation), None, np.ones(G, bool), composition, compose)
     assert done.model.predictor.composition == composition
     assert calls["aligned"] == [composition]
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+def test_the_head_is_chosen_on_the_judged_model_and_goes_with_the_final_one(calls, fitted) -> None:
+    head, progress = torch.nn.Linear(1, 1), SimpleNamespace() if fitted else None
+    seen = []
+
+    def choose(model):
+        seen.append(model.predictor.composition)
+        model.head = head
+        return "why", progress
+
+    data, genes = prepared(["A+C"]), np.ones(G, bool)
+    done = finish(Network(), data, None, genes, "of training", lambda _: "of all", choose)
+    assert seen == ["of training"]  # validation combinations are not in what chooses
+    assert calls["asked"] == ["of training"] * (2 if fitted else 1)  # its errors are another's
+    assert done.model.predictor.composition == "of all"
+    assert (done.model.head, done.choice, done.head) == (head, "why", progress)
