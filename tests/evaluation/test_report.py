@@ -72,3 +72,12 @@ def test_json_has_no_nan_and_keeps_infinities_apart() -> None:
     assert document["table"][-1]["value"] == "inf"
     assert document["table"][0]["low"] == 0.4
     assert document["table"][1]["low"] is None
+
+
+def test_curves_are_kept_in_order_and_empty_ones_add_nothing() -> None:
+    report = EvaluationReport(pd.DataFrame(), "ours", (), 1, 1, ())
+    first = pd.DataFrame({"curve": ["risk"], "x": [0.5]})
+    second = pd.DataFrame({"curve": ["width"], "x": [0.1]})
+    shown = report.showing([first, pd.DataFrame(), second])
+    assert list(shown.curves["curve"]) == ["risk", "width"]
+    assert report.showing([pd.DataFrame()]).curves.empty

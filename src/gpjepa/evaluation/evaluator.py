@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,8 +96,7 @@ def evaluate(
     represented = _representation(left, right, pair, request, notes)
     table = pandas.concat([*frames, *represented], ignore_index=True)[list(COLUMNS)]
     report = _report(table, pair, request, notes, bool(represented))
-    drawn = [frame for frame in curves if len(frame)]
-    return replace(report, curves=pandas.concat(drawn, ignore_index=True)) if drawn else report
+    return report.showing(curves)
 
 
 def _report(

@@ -58,6 +58,11 @@ class EvaluationReport:
         table = pandas.concat([self.table, rows], ignore_index=True) if len(rows) else self.table
         return replace(self, table=table, notes=(*self.notes, *notes))
 
+    def showing(self, curves: Sequence[pandas.DataFrame]) -> EvaluationReport:
+        """Return the report with the curves of these tables; empty ones add nothing."""
+        drawn = [table for table in curves if len(table)]
+        return replace(self, curves=pandas.concat(drawn, ignore_index=True)) if drawn else self
+
     def headline(self, metrics: Sequence[str] = HEADLINE) -> str:
         """Return the first line and a line for each of `metrics`, best baseline beside it."""
         lines = [self.first_line()]

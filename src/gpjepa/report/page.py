@@ -82,20 +82,12 @@ def _view(run: Run) -> dict[str, Any]:
     groups = effect_panels.panel_groups(run)
     trusted = trust(run)
     moments = [populations.variance_scatter(run), populations.zero_scatter(run)]
-    points = {
-        f"effect {panel.perturbation}": panel.points.document()
-        for group in groups
-        for panel in group.panels
-    }
-    points |= {f"moment {moment.title}": moment.points.document() for moment in moments}
-    points |= {
-        f"trust {panel.text.key}": panel.points.document()
-        for panel in trusted.panels
-        if panel.points
-    }
+    named = {f"effect {panel.perturbation}": panel.points for of in groups for panel in of.panels}
+    named |= {f"moment {moment.title}": moment.points for moment in moments}
+    named |= {f"trust {panel.text.key}": panel.points for panel in trusted.panels if panel.points}
     data: dict[str, Any] = {
         "scoreboard": scoreboard.details(run),
-        "points": points,
+        "points": {name: points.document() for name, points in named.items()},
         "screen": screen.screen_document(run),
         "latent": latent.latent_document(run),
     }
