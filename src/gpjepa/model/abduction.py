@@ -15,6 +15,7 @@ from gpjepa.model.distributions import (
 
 PRIOR = 0.5  # counts added on both sides when the sum of a gene is brought to its mean
 ROUNDS = 5  # of Newton's method on that
+CLOSE = 1e-3  # relative change of a factor at which they end
 
 
 def counterfactual(
@@ -36,21 +37,22 @@ def counterfactual(
     expected sum to that of `after`, so that neither which cells were drawn nor what the model
     leaves unexplained moves the mean. Counts of cells on their own come from one row at a time.
     """
-    gone = torch.zeros_like(counts, dtype=torch.bool)
+    gone: Bool[Tensor, "B G"] | None = None
     if isinstance(before, ZeroInflatedNegativeBinomial):
         assert isinstance(after, ZeroInflatedNegativeBinomial)
         counts, gone = _without_inflation(counts, before, after, generator)
-    ratio = _ratio(counts, before, after, gone)
     rate = expected_rate(counts, before)
-    changed = counts.clone()
-    falls = (ratio < 1.0) & (counts > 0)
-    changed[falls] = torch.binomial(counts[falls], ratio[falls], generator)
-    rises = ratio > 1.0
-    size = (counts + before.dispersion)[rises]
-    gain = torch._standard_gamma(size, generator=generator) / size
-    gained = torch.poisson(gain * ((ratio - 1.0) * rate)[rises], generator=generator)
-    changed[rises] += gained
-    return changed.masked_fill(gone, 0.0)
+    ratio = _ratio(counts, rate, before, after, gone).flatten()
+    changed, rate = counts.flatten(), rate.flatten()
+    falls = torch.nonzero((ratio < 1.0) & (changed > 0)).squeeze(1)
+    rises = torch.nonzero(ratio > 1.0).squeeze(1)
+    size = (counts + before.dispersion).flatten()[rises]
+    more = (ratio[rises] - 1.0) * rate[rises] / size
+    gained = torch.poisson(torch._standard_gamma(size, generator=generator) * more, generator)
+    changed = changed.index_add(0, rises, gained)
+    kept = torch.binomial(changed[falls], ratio[falls], generator)
+    changed = changed.index_copy(0, falls, kept).view_as(counts)
+    return changed if gone is None else changed.masked_fill(gone, 0.0)
 
 
 def expected_rate(
@@ -72,26 +74,31 @@ def abducted_rate(
 
 def _ratio(
     counts: Float[Tensor, "B G"],
+    rate: Float[Tensor, "B G"],
     before: CountDistribution,
     after: CountDistribution,
-    gone: Bool[Tensor, "B G"],
+    gone: Bool[Tensor, "B G"] | None,
 ) -> Float[Tensor, "B G"]:
     """Return by what each rate changes, with the factors that bring the sums to their means.
 
     Newton's method on the expected sum of a gene, which rises piecewise linearly with its factor.
+    `rate` is what is expected of each cell's rates; what is `gone` counts nothing.
     """
     ratio = after.mu / before.mu.clamp_min(TINY)
-    rate = expected_rate(counts, before).masked_fill(gone, 0.0)
-    kept = counts.masked_fill(gone, 0.0)
-    wanted = after.mean.sum(dim=0) + PRIOR
+    if gone is not None:
+        counts, rate = counts.masked_fill(gone, 0.0), rate.masked_fill(gone, 0.0)
+    wanted, total = after.mean.sum(dim=0) + PRIOR, counts.sum(dim=0)
     factor = torch.ones_like(wanted)
     for _ in range(ROUNDS):
-        scaled = ratio * factor
-        slope = torch.where(scaled < 1.0, kept, rate)
-        steepness = (slope * ratio).sum(dim=0) + PRIOR
-        expected = (slope * scaled + torch.where(scaled < 1.0, 0.0, kept - rate)).sum(dim=0)
-        step = (wanted - expected - PRIOR * factor) / steepness
-        factor = (factor + step).clamp(0.1 * factor, 10.0 * factor)
+        slope = torch.where(ratio < 1.0 / factor, counts, rate)
+        steepness = torch.einsum("bg,bg->g", slope, ratio) + PRIOR
+        # x r where a rate falls by r, x + (r − 1) E[λ | x] where it rises
+        expected = factor * steepness + total - slope.sum(dim=0)
+        change = (factor + (wanted - expected) / steepness).clamp(0.1 * factor, 10.0 * factor)
+        settled = bool(((change - factor).abs() <= CLOSE * factor).all())
+        factor = change
+        if settled:
+            break
     return ratio * factor
 
 
