@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -147,3 +149,24 @@ def test_what_recognition_finds_stays_beside_means_that_were_moved(tiny, prepare
     second = stage._recognised(batch, torch.Generator().manual_seed(1))
     assert torch.allclose(second[0].mean, first[0].mean + 3.0)
     assert torch.allclose(second[1] - second[0].mean, first[1] - first[0].mean, atol=1e-5)
+
+
+def test_an_interrupted_fit_goes_on_bit_for_bit(tiny, prepared, session, model, tmp_path) -> None:
+    config = tiny.make_config(head={"kind": "flow", **SHORT})
+
+    def fit(**changes):
+        used = replace(session, **changes)
+        return run_head(model, prepared, prepared.vocabulary, config, used)
+
+    def stop(outlook) -> None:
+        if outlook.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole, expected = fit()
+    with pytest.raises(KeyboardInterrupt):
+        fit(folder=tmp_path, watch=stop, identity="run")
+    assert (tmp_path / "head.safetensors").exists()
+    resumed, found = fit(folder=tmp_path, resume=True, identity="run")
+    ours, theirs = whole.state_dict(), resumed.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert found.history == expected.history
