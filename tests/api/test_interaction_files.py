@@ -29,7 +29,7 @@ def test_a_record_tells_size_doubt_and_the_genes_beyond_it(start, ranked) -> Non
     assert {row["perturbation"] for row in told if row["measured"]} == {"A+B"}
     for row, interaction in zip(told, ranked.combined.interaction, strict=True):
         assert row["strength"] == pytest.approx(row["interaction_size"] / row["half_width"])
-        assert row["genes_beyond"] == (np.abs(interaction) > row["half_width"]).sum()
+        assert row["genes_beyond"] == (np.abs(interaction) > ranked.wide[row["rank"] - 1]).sum()
     assert {row["measured"] for row in records(start, ranked, None)} == {None}
 
 
@@ -41,7 +41,8 @@ def test_the_genes_of_a_pair_are_those_that_interact_most_in_order(start, ranked
     first = table[table["rank"] == 1]
     size = np.abs(ranked.combined.interaction[0])
     assert first.interaction.abs().tolist() == pytest.approx(sorted(size, reverse=True)[:6])
-    assert (first.high - first.low).to_numpy() == pytest.approx(2 * ranked.half[0])
+    strongest = np.argsort(-size, kind="stable")[:6]
+    assert (first.high - first.low).to_numpy() == pytest.approx(2 * ranked.wide[0][strongest])
     shown = records(start, ranked, None)[0]["top_genes"].split(";")
     assert [part.split(" ")[0] for part in shown] == first.gene.tolist()[:5]
     place = {name: row for row, name in enumerate(start.bundle.panel.names)}

@@ -42,7 +42,7 @@ def records(start: Start, ranked: Ranked, measured: frozenset[str] | None) -> li
     """Return one record per combination, best first; `measured` None where it is not known."""
     genes = np.array(start.bundle.panel.names, dtype=object)[ranked.genes]
     combined = ranked.combined
-    beyond = (np.abs(combined.interaction) > ranked.half[:, None]).sum(axis=1)
+    beyond = (np.abs(combined.interaction) > ranked.wide).sum(axis=1)
     return [
         {
             "rank": row + 1,
@@ -74,7 +74,7 @@ def gene_table(
     genes = np.array(start.bundle.panel.names, dtype=object)[ranked.genes]
     order = np.argsort(-np.abs(combined.interaction[rows]), axis=1, kind="stable")[:, :width]
     middle = np.take_along_axis(combined.interaction[rows], order, axis=1)
-    half = ranked.half[rows, None]
+    half = np.take_along_axis(ranked.wide[rows], order, axis=1)
 
     def each(values: Sequence[Any]) -> np.ndarray:
         return np.repeat(np.array(values, dtype=object), width)

@@ -10,6 +10,7 @@ import numpy as np
 from gpjepa.api.interactions import (
     Combined,
     Watch,
+    answered,
     classes,
     combine,
     half_widths,
@@ -27,12 +28,13 @@ CELLS = 64  # control cells that an interaction is averaged over
 class Ranked:
     """Combinations, best first, on the genes at `genes`; all else is in their order, [K].
 
-    `size` is the root mean square of the interaction over these genes, `half` that of half its
-    intervals and `strength` their quotient; `names` are classes.
+    `wide` [K, genes] are half of the intervals. `size` is the root mean square of the interaction
+    over these genes, `half` that of `wide` and `strength` their quotient; `names` are classes.
     """
 
     combined: Combined
     genes: np.ndarray
+    wide: np.ndarray
     half: np.ndarray
     size: np.ndarray
     strength: np.ndarray
@@ -57,7 +59,9 @@ def rank(
     require_level(level)
     novelty, verdicts = judged(start, labels)
     combined = combine(start, labels, seed, genes, CELLS, watch)
-    half = np.sqrt((half_widths(start, combined, level, genes) ** 2).mean(axis=1))
+    combined = answered(start, combined, genes)
+    wide = half_widths(start, combined, level, genes)
+    half = np.sqrt((wide**2).mean(axis=1))
     size = np.sqrt((combined.interaction**2).mean(axis=1))
     strength = size / np.maximum(half, np.finfo(float).tiny)
     doubted = np.array([told == DO_NOT_TRUST for told in verdicts])
@@ -72,6 +76,7 @@ def rank(
     return Ranked(
         kept,
         genes,
+        wide[order],
         half[order],
         size[order],
         strength[order],

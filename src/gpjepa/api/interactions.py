@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gpjepa.api.answers import MEAN_CELLS, averaged_over, canonical, effect_matrix
-from gpjepa.api.estimates import estimate
+from gpjepa.api.estimates import estimate, taken_from
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import VocabularyError
 from gpjepa.data.labels import members_of
@@ -195,6 +195,13 @@ def classes(combined: Combined, columns: np.ndarray) -> list[str]:
     for row, name in zip(pairs, found, strict=True):
         names[row] = name
     return names
+
+
+def answered(start: Start, combined: Combined, genes: np.ndarray) -> Combined:
+    """Return combinations with the effects, at `genes`, of the source that validation prefers."""
+    effect = np.zeros((len(combined.labels), len(start.bundle.panel.names)))
+    effect[:, genes] = combined.effect
+    return replace(combined, effect=taken_from(start, combined.labels, effect)[:, genes])
 
 
 def half_widths(
