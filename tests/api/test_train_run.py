@@ -24,6 +24,7 @@ FILES = {
     "genes.json",
     "vocabulary.json",
     "calibration.json",
+    "evidence.safetensors",
     "provenance.json",
     "split.json",
     "history.csv",
