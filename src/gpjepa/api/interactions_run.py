@@ -32,19 +32,18 @@ def interactions_file(
     """Write the interactions of a run's pairs, ranked: by gene to `out`, by pair beside it.
 
     Without `labels` all pairs of members that have training cells, measured together or not;
-    `top` keeps the first. `genes` is how many of each are written, those that interact most; None
-    is all that fit into 250,000 rows. `modality` is how genes are perturbed, of a run trained on
-    several ways; None is the commonest one of each gene that is named, and all without `labels`.
-    Returns `combinations`, the ranked list as in the file of pairs (`pairs_out`); `measured` is
-    None where the run has no split.
+    `top` keeps the first, `genes` those of each that interact most (None: all that fit into
+    250,000 rows). `modality` is how genes are perturbed, None the commonest one of each that is
+    named. Returns `combinations`, the ranked list as in `pairs_out`; `measured` is None where the
+    run has no split.
 
     Raises:
-        VocabularyError: a label is no combination or has an unknown member, the run has fewer
-            than two members to combine, or none of that modality.
+        VocabularyError: a label is no combination or has an unknown member or modality, or the
+            run has fewer than two members to combine.
         ConfigError: `level`, `top` or `genes` out of range.
     """
-    refuse_existing(out, options.force)
-    refuse_existing(pairs_path(out), options.force)
+    for path in (out, pairs_path(out)):
+        refuse_existing(path, options.force)
     for name, value in (("top", top), ("genes", genes)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; expected 1 or more; leave it out for all")
@@ -55,8 +54,7 @@ def interactions_file(
     asked = combinations_of(start, labels) if labels else all_pairs(model, modality)
     with _watching(options.progress) as watch:
         ranked = rank(start, asked, scored, level, top, options.seed, watch)
-    measured = measured_labels(run)
-    told = records(start, ranked, measured)
+    told = records(start, ranked, measured := measured_labels(run))
     width = genes_each(len(told), len(scored), genes)
     write(out, start, ranked, measured, told, width)
     return {
