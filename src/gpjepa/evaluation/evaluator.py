@@ -91,12 +91,10 @@ def evaluate(
         bars = interval_rows(effects, pair, measured, scored, request)
         frames += bars.rows
         curves.insert(0, bars.curves)
-    else:
-        notes.append("effect intervals: not supplied")
+    notes += [] if effects is not None else ["effect intervals: not supplied"]
     represented = _representation(left, right, pair, request, notes)
     table = pandas.concat([*frames, *represented], ignore_index=True)[list(COLUMNS)]
-    report = _report(table, pair, request, notes, bool(represented))
-    return report.showing(curves)
+    return _report(table, pair, request, notes, bool(represented)).showing(curves)
 
 
 def _report(
