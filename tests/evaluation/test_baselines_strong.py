@@ -11,6 +11,7 @@ from gpjepa.data import datasets
 from gpjepa.evaluation.baselines import fit_effect_baselines
 from gpjepa.evaluation.baselines_strong import (
     direction_factors,
+    fit_parts,
     fit_strong,
     leading_directions,
     pair_kernel,
@@ -88,6 +89,24 @@ def test_validation_doubles_choose_the_settings_when_there_are_any():
     strong = fit_strong(table.without(held), validation)
     assert "chosen on 60 validation doubles" in strong.notes[0]
     assert "cross-validation" in fit_strong(table.without(held)).notes[0]
+
+
+def test_validation_doubles_are_learned_from_once_the_settings_are_chosen():
+    table, held = interacting(np.random.default_rng(8))
+    few = table.without(held[:50])
+    validation = EffectTable(
+        tuple(table.labels[row] for row in held[:30]), table.effects[held[:30]]
+    )
+    labels = [table.labels[row] for row in held[30:50]]
+    truth = table.effects[held[30:50]]
+
+    def error(strong):
+        return np.linalg.norm(strong.effects(labels) - truth)
+
+    chosen = fit_strong(few, validation)
+    alone = fit_parts(few, leading_directions(few.effects), chosen.settings)
+    assert error(chosen) < error(alone)
+    assert len(chosen.fit.anchors) == len(few.pairs.rows) + 30
 
 
 def test_without_training_doubles_it_is_the_sum_and_says_that_it_is_not_fitted():

@@ -51,3 +51,14 @@ def test_without_removes_rows_and_keeps_the_others_in_order():
 def test_bad_tables_are_refused(labels, effects, message):
     with pytest.raises(DataError, match=message):
         EffectTable(labels, effects)
+
+
+def test_combinations_of_another_table_join_where_their_members_have_singles():
+    own = EffectTable(("A", "B", "A+B"), np.eye(3))
+    other = EffectTable(("C", "A+B", "A+C", "A+A2", "A+B+B2"), np.ones((5, 3)))
+    assert own.composed_in(other) == []
+    wider = EffectTable(("A", "B", "C"), np.eye(3))
+    assert wider.composed_in(other) == ["A+B", "A+C"]
+    joined = wider.beside(other, ["A+C"])
+    assert joined.labels == ("A", "B", "C", "A+C")
+    np.testing.assert_array_equal(joined.effects, [*np.eye(3), np.ones(3)])

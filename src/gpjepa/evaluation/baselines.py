@@ -173,16 +173,21 @@ def fit_effect_baselines(
 ) -> tuple[EffectBaseline, ...]:
     """Fit every baseline on a table of training effects, in the order of `NAMES`.
 
-    Without any training perturbation only "no change" is left.
+    What learns how effects combine learns from the validation combinations too, once its settings
+    are chosen, as the model's composition does. Without any training perturbation only "no change"
+    is left.
     """
     if not table.labels:
         return (NoChange(table),)
+    whole = table
+    if validation is not None:
+        whole = table.beside(validation, table.composed_in(validation))
     return (
         NoChange(table),
         TrainingMean(table),
         MatchingMean(table),
         Additive(table),
-        fit_scaled_additive(table),
+        fit_scaled_additive(whole),
         fit_linear(table, features),
         fit_strong(table, validation, seed=seed),
     )
@@ -201,7 +206,7 @@ def fit_baselines(
     """Fit every baseline on training cells.
 
     `train` holds the control cells that predictions start from; `validation` (perturbed cells,
-    same genes) only chooses settings, which else are chosen inside `train`. `target` is the
+    same genes) chooses settings, which else are chosen inside `train`. `target` is the
     library, in counts, to which pseudobulks are scaled. With a held-out context (a level of a
     covariate of the data) effects are those of the other contexts, each on its own control, they
     apply to the control cells of the held-out one, and "mean elsewhere" is added. Raises

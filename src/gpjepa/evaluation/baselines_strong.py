@@ -154,17 +154,19 @@ def fit_strong(
     """Fit the strong baseline on training singles and doubles.
 
     Settings are chosen on the validation doubles that have both singles in `table`, else by
-    cross-validation inside the training doubles. Without any training double it is the sum.
+    cross-validation inside the training doubles; with them chosen, validation doubles are fitted
+    as well. Without any double it is the sum.
     """
     fallback = MatchingMean(table)
-    basis = leading_directions(table.effects)
-    count = len(table.pairs.rows)
-    if not count:
+    usable = [] if validation is None else table.composed_in(validation)
+    whole = table if validation is None else table.beside(validation, usable)
+    basis = leading_directions(whole.effects)
+    count, learned = len(table.pairs.rows), len(whole.pairs.rows)
+    if not learned:
         settings = StrongSettings(directions=len(basis))
         parts = fit_parts(table, basis, settings)
         note = f"{NOT_FITTED}; the sum of the members"
         return Strong(fallback, parts, settings, fitted=False, notes=(note,))
-    usable = [] if validation is None else _with_singles(table, validation)
     if count >= FEWEST_DOUBLES and usable and validation is not None:
         truth = validation.effects[[validation.row[label] for label in usable]]
         settings = _choose([(table, usable, truth)])
@@ -175,11 +177,13 @@ def fit_strong(
     else:
         settings = StrongSettings()
         how = f"defaults: only {count} training doubles"
+    if learned > count:
+        how += f", fitted on all {learned} doubles"
     note = (
         f"{min(settings.directions, len(basis))} directions, bandwidth {settings.bandwidth:g}, "
         f"ridge {settings.ridge:g}, {how}; members without a single: matching mean"
     )
-    return Strong(fallback, fit_parts(table, basis, settings), settings, notes=(note,))
+    return Strong(fallback, fit_parts(whole, basis, settings), settings, notes=(note,))
 
 
 Task = tuple[EffectTable, list[str], np.ndarray]
@@ -207,15 +211,6 @@ def _folds(table: EffectTable, seed: int) -> list[Task]:
         labels = [table.labels[row] for row in fold]
         tasks.append((table.without(fold), labels, table.effects[fold]))
     return tasks
-
-
-def _with_singles(table: EffectTable, validation: EffectTable) -> list[str]:
-    """Return the validation combinations whose members all have singles in the table."""
-    return [
-        label
-        for label in validation.labels
-        if len(members_of(label)) > 1 and table.single_rows(label) is not None
-    ]
 
 
 def median_distance(points: np.ndarray) -> float:

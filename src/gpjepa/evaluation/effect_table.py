@@ -105,3 +105,23 @@ class EffectTable:
             self.genes,
             self.control,
         )
+
+    def beside(self, other: EffectTable, labels: Sequence[str]) -> EffectTable:
+        """Return the table with the rows of some labels of another beneath its own."""
+        rows = [other.row[label] for label in labels]
+        return EffectTable(
+            (*self.labels, *labels),
+            np.concatenate((self.effects, other.effects[rows])),
+            self.genes,
+            self.control,
+        )
+
+    def composed_in(self, other: EffectTable) -> list[str]:
+        """Return the combinations that only the other table has, of members with singles here."""
+        return [
+            label
+            for label in other.labels
+            if len(members_of(label)) > 1
+            and label not in self.row
+            and self.single_rows(label) is not None
+        ]

@@ -21,10 +21,11 @@ def baselines(
 ) -> tuple[Baseline, ...]:
     """Fit every baseline on the training cells and the training half of the controls.
 
-    Validation perturbations only choose settings; test cells and the other half of the controls
-    have no part. Where the split leaves out a context, effects are those of the other contexts
-    and predictions start from the control cells of the one left out. `features` embed the
-    perturbed genes for the linear baseline; None takes their own rows among the training states.
+    Validation perturbations choose settings and, where they are combinations, are learned from
+    after that; test cells and the other half of the controls have no part. Where the split leaves
+    out a context, effects are those of the other contexts and predictions start from the control
+    cells of the one left out. `features` embed the perturbed genes for the linear baseline; None
+    takes their own rows among the training states.
     """
     parts = split.parts(data)
     train = data.subset(np.concatenate((parts.train, parts.train_controls)))
