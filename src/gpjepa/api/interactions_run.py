@@ -44,9 +44,7 @@ def interactions_file(
     """
     for path in (out, pairs_path(out)):
         refuse_existing(path, options.force)
-    for name, value in (("top", top), ("genes", genes)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} is {value}; expected 1 or more; leave it out for all")
+    _require_positive(top=top, genes=genes)
     model = GPJEPA.load(run, options.device)
     options.apply_threads(len(model.bundle.panel.names))
     start = Start(model.bundle, model.controls, None, modality)
@@ -69,6 +67,12 @@ def interactions_file(
         "supports_interactions": model.bundle.calibration.supports_interactions,
         "combinations": told,
     }
+
+
+def _require_positive(**counts: int | None) -> None:
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; expected 1 or more; leave it out for all")
 
 
 def all_pairs(model: GPJEPA, modality: str | None = None) -> tuple[str, ...]:
