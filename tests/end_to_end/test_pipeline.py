@@ -59,6 +59,9 @@ def test_every_verb_works_on_what_the_one_before_left(
     assert {path.name for path in (run / "evaluation").iterdir()} == {
         "metrics.csv",
         "metrics.json",
+        "curves.csv",
+        "spread.csv",
+        "responders.csv",
         "effects.csv",
         "populations.csv",
         "histograms.csv",
@@ -93,7 +96,7 @@ def test_a_run_predicts_without_its_data(command, trained: Path, tmp_path: Path)
     copy = tmp_path / "moved"
     copy.mkdir()
     names = ["model.safetensors", "config.json", "genes.json", "vocabulary.json"]
-    for name in (*names, "calibration.json", "controls.h5ad"):
+    for name in (*names, "calibration.json", "evidence.safetensors", "controls.h5ad"):
         (copy / name).write_bytes((trained / name).read_bytes())
     label = json.loads((trained / "split.json").read_text())["test"][0]
     outcome = []

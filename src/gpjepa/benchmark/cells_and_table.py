@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 DENOISED, FROM_DENOISED = "sum of denoised", "effect table of denoised"
+FROM_CLEARED = "effect table less the control's error"
 BASELINES = ("no change", "additive", "strong")
 SINGLES_TRUTH = "simulated singles, truth"
 INTERACTIONS = "simulated interactions, truth"
@@ -60,13 +61,15 @@ CELLS = 64  # control cells that the decoder's directions are averaged over
 class Both:
     """The cell model, and tables of the effects that its training cells show.
 
-    `denoised` effects are those that the cell model is trained on. Both tables are on the modelled
-    genes at `genes` [H], expressed in control cells and perturbed by no training perturbation;
-    `scored` [H] marks those that nothing of the data perturbs.
+    `cleared` effects are the measured ones less the error of the control that they share,
+    `denoised` ones those that the cell model is trained on. The tables are on the modelled genes at
+    `genes` [H], expressed in control cells and perturbed by no training perturbation; `scored` [H]
+    marks those that nothing of the data perturbs.
     """
 
     model: GPJEPA
     measured: EffectTable
+    cleared: EffectTable
     denoised: EffectTable
     panel: PerturbSeq
     parts: SplitCells
@@ -119,10 +122,16 @@ def fit_both(data: PerturbSeq, split: Split, config: Config, seed: int, device: 
 
 
 def both_of(model: GPJEPA, data: PerturbSeq, split: Split) -> Both:
-    """Measure the effects of the cells that a fitted model was trained on, and denoise them."""
+    """Measure the effects of the cells that a fitted model learned from, and denoise them.
+
+    These are the training cells and the validation combinations, which its composition joins.
+    """
     panel = data.select_genes(model.bundle.panel.names)
     parts = split.parts(panel)
-    train = panel.subset(np.concatenate((parts.train, parts.train_controls)))
+    known = model.bundle.vocabulary.is_measured
+    members = [members_of(str(label)) for label in panel.labels[parts.validation]]
+    joined = parts.validation[[len(own) > 1 and all(map(known, own)) for own in members]]
+    train = panel.subset(np.concatenate((parts.train, joined, parts.train_controls)))
     control = train.is_control
     target = median_library(train.library[control])
     composition = model.bundle.model.predictor.composition
@@ -130,14 +139,17 @@ def both_of(model: GPJEPA, data: PerturbSeq, split: Split) -> Both:
         genes = gated(Start(model.bundle, model.controls, None))
     else:
         genes = composition.genes.cpu().numpy()
-    order = tuple(train.subset(~control).perturbations)
+    learned, later = panel.subset(parts.train), panel.subset(joined)
+    order = (*learned.perturbations, *later.perturbations)
     strata = np.zeros(train.n_cells, dtype=np.int64)
     found = measure_effects(train.counts, train.library, train.labels, strata, target, order)
+    posterior = denoised(found)
     passed = expressed_untargeted(train.counts[control], panel.genes, panel.members)
     return Both(
         model,
         EffectTable(order, found.effect[:, genes]),
-        EffectTable(order, denoised(found).mean[:, genes]),
+        EffectTable(order, (found.effect - posterior.shared)[:, genes]),
+        EffectTable(order, posterior.mean[:, genes]),
         panel,
         parts,
         genes,
@@ -171,6 +183,7 @@ def predictions(both: Both, labels: Sequence[str], seed: int) -> Predictions:
     """
     found = {
         TABLE: composer_of(both.measured, seed).predict(labels).effects,
+        FROM_CLEARED: composer_of(both.cleared, seed).predict(labels).effects,
         FROM_DENOISED: composer_of(both.denoised, seed).predict(labels).effects,
         DENOISED: both.denoised.sums(labels),
         CELL: decoded(both, labels, seed),

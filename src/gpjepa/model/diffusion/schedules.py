@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ Shape = Literal["linear", "cosine", "quadratic"]
 SHAPES: tuple[Shape, ...] = ("linear", "cosine", "quadratic")
 
 
+@runtime_checkable
 class RateSchedule(Protocol):
     """The rate β(t) of a variance-preserving SDE, with ᾱ(t) = exp(−∫₀ᵗ β)."""
 
@@ -34,6 +35,7 @@ class RateSchedule(Protocol):
         ...
 
 
+@runtime_checkable
 class LevelSchedule(Protocol):
     """The noise σ(t) of a variance-exploding SDE, from σ(0) = 0 to σ(1) = `highest`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from gpjepa.model.diffusion.schedules import (
 Process = Literal["vp", "ve"]
 
 
+@runtime_checkable
 class DiffusionProcess(Protocol):
     """dx = f(x, t) dt + g(t) dw, whose kernel is x(t) = s(t) · (x(0) + σ(t) ε).
 
