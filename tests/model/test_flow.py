@@ -70,30 +70,11 @@ def test_the_loss_is_least_at_the_conditional_mean_of_the_velocity() -> None:
     assert loss(1.0) < min(loss(0.9), loss(1.1))
 
 
-def test_before_fitting_it_is_the_variational_head() -> None:
-    head, prediction, target = small(), predicted(), torch.randn((CELLS, LATENT))
-    expected = head.base.sample(prediction, generator())
-    assert torch.equal(head.sample(prediction, generator()), expected)
-    own = head.train_step(prediction, target, generator())
-    assert torch.equal(own.latent, head.base.train_step(prediction, target, generator()).latent)
-
-
 def test_only_the_network_gets_gradients_from_the_loss() -> None:
     head, prediction = small(), predicted()
     head.loss(prediction, prediction.mean + 1.0, generator()).backward()
     assert all(parameter.grad is None for parameter in head.base.parameters())
     assert float(head.network.free.weight.grad.abs().sum()) > 0
-
-
-def test_samples_are_the_generators_own_and_survive_reloading() -> None:
-    head, prediction = alive(small()), predicted()
-    head.prepare(prediction, prediction.mean + 0.2)
-    first = head.sample(prediction, generator(1))
-    assert torch.equal(first, head.sample(prediction, generator(1)))
-    assert not torch.equal(first, head.sample(prediction, generator(2)))
-    other = small()
-    other.load_state_dict(head.state_dict(), strict=True)
-    assert torch.equal(other.sample(prediction, generator(1)), first)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from gpjepa.data.simulator import SimulationConfig, simulate
 from gpjepa.data.simulator_config import FreeConfig
 from gpjepa.evaluation.distances import energy_distance, pairwise_distances
 from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.flow import FlowHead
 from gpjepa.model.variational import LatentHead, RecognitionHead
 from gpjepa.training.head_fit import variational_head
@@ -29,7 +30,6 @@ from gpjepa.training.trainer import rate_factor
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LearnedHead = DiffusionHead | FlowHead
 BATCH, MANY = 128, 500
 HELD_OUT = 0.25  # of the simulated pairs
 HIDDEN = 32  # of a recognition that these latents do not need
@@ -38,7 +38,7 @@ DISTANCE, RATIO = "energy_distance", "energy_over_gaussian"
 LOST, LOST_IN_ERRORS = "lost_by_few_evaluations", "lost_in_standard_errors"
 
 
-def fitted(head: LearnedHead, data: Latents, steps: int, rate: float, seed: int) -> LearnedHead:
+def fitted(head: ResidualHead, data: Latents, steps: int, rate: float, seed: int) -> ResidualHead:
     """Fit a head on latents for some steps, a random batch each, and return it."""
     generator = torch_stream(seed, "benchmark", "heads", "fit")
     head.prepare(data.prediction, data.latent)
@@ -101,12 +101,12 @@ def compared(
 
 def both_heads(
     base: RecognitionHead, data: Latents, config: Config, seed: int
-) -> dict[str, LearnedHead]:
+) -> dict[str, ResidualHead]:
     """Fit a diffusion and a flow: the same network, steps, batches and evaluations."""
     part = config.head
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "benchmark", "heads"))
-        heads: dict[str, LearnedHead] = {
+        heads: dict[str, ResidualHead] = {
             DIFFUSION: DiffusionHead(
                 base,
                 process=part.process,
@@ -124,7 +124,7 @@ def both_heads(
 
 @torch.no_grad()
 def score(
-    group: str, heads: Mapping[str, LearnedHead], held: Mapping[str, Latents], seed: int
+    group: str, heads: Mapping[str, ResidualHead], held: Mapping[str, Latents], seed: int
 ) -> DataFrame:
     """Score the latents that heads draw by their energy distance to real ones.
 
@@ -135,7 +135,7 @@ def score(
     import pandas
 
     first = next(iter(heads.values()))
-    drawers = {GAUSSIAN: first.base, **heads}
+    drawers: dict[str, LatentHead] = {GAUSSIAN: first.base, **heads}
     found = {name: _distances(head, held, seed) for name, head in drawers.items()}
     floor, ceiling = control_distance(held), replicate_distance(held)
     rows = []
@@ -148,7 +148,7 @@ def score(
 
 @torch.no_grad()
 def few_against_many(
-    group: str, heads: Mapping[str, LearnedHead], held: Mapping[str, Latents], seed: int
+    group: str, heads: Mapping[str, ResidualHead], held: Mapping[str, Latents], seed: int
 ) -> DataFrame:
     """Score what few evaluations lose against `MANY`, from the same noise.
 

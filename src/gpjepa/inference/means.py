@@ -11,8 +11,7 @@ from torch import Tensor
 
 from gpjepa.core.random import torch_stream
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.diffusion.head import DiffusionHead
-from gpjepa.model.flow import FlowHead
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
@@ -145,7 +144,7 @@ def control_shares(
 
 def samples_of(model: WorldModel) -> int:
     """Return how many latents are drawn of each control cell where that is not said."""
-    learned = isinstance(model.head, DiffusionHead | FlowHead)
+    learned = isinstance(model.head, ResidualHead)
     return LEARNED_SAMPLES if learned else SAMPLES
 
 

@@ -6,33 +6,30 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gpjepa.core.errors import ConfigError
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.diffusion.samplers import FEWEST, Drawn, NonFiniteScore
 from gpjepa.model.diffusion.score import (
     Circumstances,
-    Frame,
     ResidualNetwork,
     normal_quantile,
     spread_evenly,
     withhold,
 )
 from gpjepa.model.predictor import Prediction
-from gpjepa.model.variational import HeadOutput, RecognitionHead
+from gpjepa.model.variational import RecognitionHead
 
 Solver = Literal["heun", "euler"]
 
 
-class FlowHead(nn.Module):
+class FlowHead(ResidualHead):
     """Straight paths from noise to what the predicted mean leaves, around a variational head.
 
     x(τ) = (1 − τ) ε + τ r; the network learns E[r − ε | x(τ)] and is integrated from τ = 0 to 1.
-    Fitted as a `DiffusionHead` is: `prepare`, `loss` and `finish`.
     Source: Lipman et al. 2023; Liu et al. 2023.
     """
-
-    fitted: Tensor
 
     def __init__(
         self,
@@ -46,7 +43,7 @@ class FlowHead(nn.Module):
         layers: int = 2,
         heads: int = 4,
     ) -> None:
-        super().__init__()
+        super().__init__(base)
         known = solver in ("heun", "euler") and evaluations >= FEWEST
         if not (known and 0.0 <= dropout < 1.0):
             raise ConfigError(
@@ -54,22 +51,8 @@ class FlowHead(nn.Module):
                 f"expected heun or euler, at least {FEWEST} evaluations and dropout within [0, 1); "
                 "change them"
             )
-        latent = base.shift.out_features
-        self.base = base
         self.solver, self.evaluations, self.dropout = solver, evaluations, dropout
-        self.frame = Frame(latent)
-        self.network = ResidualNetwork(latent, width, tokens, layers, heads)
-        self.register_buffer("fitted", torch.tensor(False))
-
-    def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
-    ) -> HeadOutput:
-        """Do what the variational head does."""
-        return self.base.train_step(prediction, target, generator)
-
-    def prepare(self, prediction: Prediction, latent: Float[Tensor, "B D"]) -> None:
-        """Measure the scale of the residuals on a sample of training cells, before fitting."""
-        self.frame.measure(prediction, latent)
+        self.network = ResidualNetwork(self.latent, width, tokens, layers, heads)
 
     def loss(
         self, prediction: Prediction, latent: Float[Tensor, "B D"], generator: Generator
@@ -91,16 +74,6 @@ class FlowHead(nn.Module):
         """Return the velocity at a point of the path."""
         size = torch.rsqrt(time.square() + (1.0 - time).square())
         return self.network(size * x, size * time, 4.0 * time - 2.0, told)
-
-    def finish(self) -> None:
-        """Declare the network fitted: from now on it draws the latents."""
-        self.fitted.fill_(True)
-
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
-        """Draw a perturbed latent for each control cell; raise `NonFiniteScore`."""
-        if not bool(self.fitted):
-            return self.base.sample(prediction, generator)
-        return self.frame.latent(prediction, self.residuals(prediction, generator).latent)
 
     @torch.no_grad()
     def residuals(self, prediction: Prediction, generator: Generator) -> Drawn:

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 from gpjepa.core.config import Config
 from gpjepa.model.decoders import CountDecoder
 from gpjepa.model.diffusion.head import DiffusionHead
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
@@ -22,7 +23,7 @@ from gpjepa.model.perturbation import Condition, ConditionEncoder, ConditionSpec
 from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import DeterministicHead, PredictiveHead, RecognitionHead
 
-Head = RecognitionHead | PredictiveHead | DeterministicHead | DiffusionHead | FlowHead
+Head = RecognitionHead | PredictiveHead | DeterministicHead | ResidualHead
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ def build_head(config: Config) -> Head:
     return learned_head(RecognitionHead(latent, hidden), config)
 
 
-def learned_head(
-    base: RecognitionHead, config: Config
-) -> RecognitionHead | DiffusionHead | FlowHead:
+def learned_head(base: RecognitionHead, config: Config) -> RecognitionHead | ResidualHead:
     """Wrap a variational head in the diffusion or flow that the settings name, not yet fitted."""
     part = config.head
     match part.kind:

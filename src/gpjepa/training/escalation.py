@@ -7,10 +7,11 @@ from typing import Any
 
 from gpjepa.core.config import Config, HeadKind
 from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.variational import RecognitionHead
 from gpjepa.training.checkpoint import Progress
-from gpjepa.training.head_fit import LearnedHead, variational_head
+from gpjepa.training.head_fit import variational_head
 from gpjepa.training.pipeline import Session, run_head
 from gpjepa.training.population_validation import PopulationSkill, PopulationValidation
 from gpjepa.training.prepare import Prepared
@@ -90,7 +91,7 @@ class HeadFitting:
 
     def _chosen(
         self, model: WorldModel, asked: HeadKind
-    ) -> tuple[HeadChoice, RecognitionHead | LearnedHead, Progress | None]:
+    ) -> tuple[HeadChoice, RecognitionHead | ResidualHead, Progress | None]:
         """Judge the variational head of `model`, and fit another one where that is called for."""
         base, before = variational_head(model), self.score(model)
         reason = _reason_to_stay(before) if asked == "auto" else ""

@@ -18,8 +18,7 @@ from gpjepa.core.random import torch_stream
 from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.diffusion.head import DiffusionHead
-from gpjepa.model.flow import FlowHead
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import RecognitionHead
@@ -29,7 +28,6 @@ from gpjepa.training.prepare import Annotated, Prepared
 from gpjepa.training.stage_bc import PairBatch, pairing_of
 from gpjepa.training.trainer import SCORE
 
-LearnedHead = DiffusionHead | FlowHead
 Source = Callable[[int, torch.device], PairBatch]
 MEASURED_BATCHES = 16  # on which the residuals are measured before the first step
 JUDGED_BATCHES = 8  # of validation cells that choose the step
@@ -48,7 +46,7 @@ class StageHead(nn.Module):
     def __init__(
         self,
         model: WorldModel,
-        head: LearnedHead,
+        head: ResidualHead,
         source: Source,
         pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
         judged: Source | None,
@@ -147,7 +145,7 @@ def encoded(cells: Annotated, model: WorldModel) -> Annotated:
 
 def make_stage_head(
     model: WorldModel,
-    head: LearnedHead,
+    head: ResidualHead,
     prepared: Prepared,
     vocabulary: Vocabulary,
     config: Config,
@@ -166,7 +164,7 @@ def make_stage_head(
 def variational_head(model: WorldModel) -> RecognitionHead:
     """Return the variational head of a model, which recognises latents; else `ConfigError`."""
     head = model.head
-    base = head.base if isinstance(head, DiffusionHead | FlowHead) else head
+    base = head.base if isinstance(head, ResidualHead) else head
     if not isinstance(base, RecognitionHead):
         raise ConfigError(
             f"the model's head is a {type(base).__name__}; expected one that recognises latents "

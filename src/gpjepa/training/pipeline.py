@@ -18,6 +18,7 @@ from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import derive_seed
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable
+from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import GeneMoments, WorldModel, build_encoder, learned_head
@@ -26,7 +27,7 @@ from gpjepa.training.ablations.decode import StageDecode
 from gpjepa.training.ablations.reconstruction import StageReconstruction
 from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
-from gpjepa.training.head_fit import LearnedHead, make_stage_head, variational_head
+from gpjepa.training.head_fit import make_stage_head, variational_head
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
 from gpjepa.training.stage_a import StageA
@@ -160,7 +161,7 @@ def run_head(
     vocabulary: Vocabulary,
     config: Config,
     session: Session,
-) -> tuple[LearnedHead, Progress]:
+) -> tuple[ResidualHead, Progress]:
     """Fit the diffusion or flow that `config` names around the head of `model`.
 
     `model` is not changed: its variational head is copied into the one that is returned.

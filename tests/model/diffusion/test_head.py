@@ -38,23 +38,6 @@ def alive(head: DiffusionHead) -> DiffusionHead:
     return head
 
 
-def test_before_fitting_it_is_the_variational_head() -> None:
-    head, prediction, target = small(), predicted(), torch.randn((CELLS, LATENT))
-    base = head.base
-    assert not bool(head.fitted)
-    assert torch.equal(head.sample(prediction, generator()), base.sample(prediction, generator()))
-    own = head.train_step(prediction, target, generator())
-    expected = base.train_step(prediction, target, generator())
-    assert torch.equal(own.latent, expected.latent)
-    assert torch.equal(own.kl, expected.kl)
-
-
-def test_after_fitting_training_still_is_that_of_the_variational_head() -> None:
-    head, prediction, target = alive(small()), predicted(), torch.randn((CELLS, LATENT))
-    own = head.train_step(prediction, target, generator())
-    assert torch.equal(own.latent, head.base.train_step(prediction, target, generator()).latent)
-
-
 def test_an_untrained_network_has_unit_loss_and_draws_unit_residuals() -> None:
     head, prediction = small(dropout=0.0), predicted(4000)
     latent = prediction.mean + 0.7 * torch.randn((4000, LATENT), generator=generator(5))
@@ -72,25 +55,6 @@ def test_only_the_network_gets_gradients_from_the_loss() -> None:
     assert all(parameter.grad is None for parameter in head.base.parameters())
     out = [head.denoiser.network.free.weight.grad, head.denoiser.network.along.weight.grad]
     assert all(grad is not None and float(grad.abs().sum()) > 0 for grad in out)
-
-
-def test_samples_are_the_generators_own() -> None:
-    head, prediction = alive(small()), predicted()
-    first, again = (head.sample(prediction, generator(1)) for _ in range(2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, head.sample(prediction, generator(2)))
-    assert not first.requires_grad
-
-
-def test_a_reloaded_head_draws_the_same() -> None:
-    head, prediction = alive(small()), predicted()
-    head.prepare(prediction, prediction.mean + 0.2)
-    other = small()
-    with torch.no_grad():
-        other.base.shift.weight.add_(1.0)
-    other.load_state_dict(head.state_dict(), strict=True)
-    assert bool(other.fitted)
-    assert torch.equal(other.sample(prediction, generator()), head.sample(prediction, generator()))
 
 
 @pytest.mark.parametrize("process", ["vp", "ve"])
