@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 
-from gpjepa.api.answers import canonical, effect_matrix, effect_table
+from gpjepa.api.answers import canonical, effect_matrix, effect_table, effect_tables
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import VocabularyError
 
@@ -28,6 +29,12 @@ def test_effects_do_not_depend_on_which_others_are_asked_for(start) -> None:
     together = effect_matrix(start, ["A", "B", "C+D"], seed=0)
     assert np.array_equal(together[1], effect_matrix(start, ["B"], seed=0)[0])
     assert together.shape == (3, len(start.bundle.panel.names))
+
+
+def test_tables_of_several_levels_are_those_of_each_level(start) -> None:
+    levels = (0.5, 0.9)
+    for level, table in zip(levels, effect_tables(start, ["A", "C+D"], levels, 0), strict=True):
+        pandas.testing.assert_frame_equal(table, effect_table(start, ["A", "C+D"], level, 0))
 
 
 def test_verdicts_and_novelty_follow_the_members(start) -> None:

@@ -11,7 +11,6 @@ from anndata import AnnData, concat
 from gpjepa.benchmark import populations
 from gpjepa.benchmark.populations import (
     FLOOR,
-    METRICS,
     NAMES,
     OBSERVED,
     POPULATIONS,
@@ -27,8 +26,9 @@ from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.data.simulator import SimulationConfig, simulate
 from gpjepa.evaluation.bounds import make_bounds
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
+from gpjepa.evaluation.population_skill import JUDGED
 
-SHARES = [f"{metric}_skill" for metric in METRICS[:4]]
+SHARES = [f"{metric}_skill" for metric in JUDGED[:4]]
 
 
 @pytest.fixture(scope="module")

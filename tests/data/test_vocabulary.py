@@ -58,6 +58,13 @@ def test_only_members_with_training_cells_are_measured(vocabulary) -> None:
     assert measured == ["CEBPA", "KLF1", "SPI1"]
 
 
+@pytest.mark.parametrize(
+    ("label", "measured"), [("KLF1+SPI1", True), ("CEBPA", True), ("GATA1+KLF1", False)]
+)
+def test_a_label_is_measured_when_all_its_members_are(vocabulary, label, measured) -> None:
+    assert vocabulary.all_measured(label) is measured
+
+
 def test_labels_are_encoded_as_padded_rows_of_members(vocabulary) -> None:
     encoded = vocabulary.encode(["KLF1", "CEBPA+GATA1", CONTROL, "CEBPA+KLF1+SPI1"])
     assert encoded.dtype == np.int64

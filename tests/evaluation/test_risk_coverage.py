@@ -7,7 +7,6 @@ import pytest
 
 from gpjepa.evaluation.risk_coverage import (
     RISK_METRICS,
-    bootstrap_interval,
     rank_correlation,
     risk_coverage,
 )
@@ -93,21 +92,6 @@ def test_rank_correlation_is_zero_where_one_side_is_flat() -> None:
     assert rank_correlation(ERROR, np.exp(ERROR)) == pytest.approx(1.0)
     assert rank_correlation(np.ones(4), ERROR) == 0.0
     assert np.isnan(rank_correlation(ERROR[:2], ERROR[:2]))
-
-
-def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
-    values = np.random.default_rng(2).normal(3.0, 2.0, size=400)
-    low, high = bootstrap_interval(lambda rows: float(values[rows].mean()), 400, seed=0)
-    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
-    assert low < values.mean() < high
-    assert np.isnan(bootstrap_interval(lambda rows: 1.0, 2, seed=0)).all()
-    assert np.isnan(bootstrap_interval(lambda rows: float("nan"), 9, seed=0)).all()
-
-
-def test_infinite_values_stay_infinite_in_an_interval() -> None:
-    values = np.array([-np.inf, -np.inf, -np.inf, 1.0])
-    low, _ = bootstrap_interval(lambda rows: float(np.median(values[rows])), 4, seed=0)
-    assert low == -np.inf
 
 
 def test_less_area_is_better() -> None:

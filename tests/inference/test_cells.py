@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from gpjepa.inference.cells import CellTable, tables_joined
+
 
 def test_cells_become_dense_in_the_order_asked_for(table) -> None:
     index = np.array([7, 0, 7])
@@ -30,3 +32,12 @@ def test_taken_cells_keep_counts_and_library_together(table) -> None:
 
 def test_no_cells_give_no_batches(table) -> None:
     assert list(table.take(np.array([], dtype=int)).batches()) == []
+
+
+def test_tables_are_stacked_in_order(table) -> None:
+    parts = [table.take(np.arange(3)), table.take(np.arange(3, 10))]
+    whole = tables_joined(parts)
+    assert np.array_equal(whole.counts.toarray(), table.counts[:10].toarray())
+    assert np.array_equal(whole.library, table.library[:10])
+    assert tables_joined([table]) is table
+    assert isinstance(whole, CellTable)

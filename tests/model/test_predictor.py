@@ -38,6 +38,10 @@ def same(one: torch.Tensor, other: torch.Tensor) -> None:
     torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+def test_a_prediction_departs_from_the_state_that_it_was_given(predict, state) -> None:
+    same(predict((0,), (0, 1)).start, state.expand(2, -1))
+
+
 @pytest.mark.parametrize("members", [(0, 1), (0, 1, 2), (3, 5, 0, 2)])
 def test_order_of_members_in_a_combination_is_irrelevant(predict, members) -> None:
     orders = list(itertools.permutations(members))[:8]

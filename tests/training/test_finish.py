@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.calibration import Calibration
 from gpjepa.training import finish as module
 from gpjepa.training.finish import finish
@@ -36,7 +37,7 @@ def prepared(validation) -> SimpleNamespace:
     return SimpleNamespace(
         observed=effects(["A", "B", "A+B"]),
         validation=effects(validation),
-        vocabulary=SimpleNamespace(is_measured=lambda member: member in "ABC"),
+        vocabulary=Vocabulary(("A", "B", "C"), 3, frozenset(), {}),
         controls=None,
         training=SimpleNamespace(table=None),
         moments=SimpleNamespace(target=1.0),

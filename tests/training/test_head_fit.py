@@ -144,9 +144,10 @@ def test_what_recognition_finds_stays_beside_means_that_were_moved(tiny, prepare
 
     stage = make_stage(tiny, prepared, model)
     batch = stage.batch(0, CPU)
-    first = stage._recognised(batch, torch.Generator().manual_seed(1))
-    stage.frozen[0].predictor = Moved(stage.frozen[0].predictor)
-    second = stage._recognised(batch, torch.Generator().manual_seed(1))
+    first = stage.recogniser(batch, torch.Generator().manual_seed(1))
+    fitted = stage.recogniser.model
+    fitted.predictor = Moved(fitted.predictor)
+    second = stage.recogniser(batch, torch.Generator().manual_seed(1))
     assert torch.allclose(second[0].mean, first[0].mean + 3.0)
     assert torch.allclose(second[1] - second[0].mean, first[1] - first[0].mean, atol=1e-5)
 

@@ -11,10 +11,8 @@ import pytest
 import torch
 
 from gpjepa.core.errors import CheckpointError, ConfigError
-from gpjepa.inference.cells import CellTable
 from gpjepa.training.pipeline import (
     Session,
-    joined,
     open_fabric,
     run_stage_a,
     run_stage_bc,
@@ -141,16 +139,6 @@ def test_the_initial_parameters_depend_on_the_seed_only(tiny, prepared) -> None:
     torch.manual_seed(6)
     assert same(seeded_world_model(prepared, config, 0), first)
     assert not same(seeded_world_model(prepared, config, 1), first)
-
-
-def test_tables_are_stacked_in_order(prepared) -> None:
-    table = prepared.training.table
-    parts = [table.take(np.arange(3)), table.take(np.arange(3, 10))]
-    whole = joined(parts)
-    assert np.array_equal(whole.counts.toarray(), table.counts[:10].toarray())
-    assert np.array_equal(whole.library, table.library[:10])
-    assert joined([table]) is table
-    assert isinstance(whole, CellTable)
 
 
 def test_a_device_that_is_unknown_or_absent_is_refused(monkeypatch) -> None:

@@ -6,13 +6,13 @@ from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.stacked import StackedComposition
 from gpjepa.training.measured_effects import ERROR_FLOOR
 from gpjepa.training.shrinkage import empirical_bayes
-from gpjepa.training.targets import denoised, effect_targets
+from gpjepa.training.targets import effect_targets
 
 
 def composition_of(prepared) -> EffectComposition:
     """Return a composition that halves the sum of every set."""
     measured, genes = prepared.observed, np.arange(4)
-    effects, smooth = measured.effect[:, genes], denoised(measured).mean[:, genes]
+    effects, smooth = measured.effect[:, genes], measured.posterior.mean[:, genes]
     found = fit_members(measured.labels, effects, smooth, genes, prepared.vocabulary, None, 8, 0)
     found.stacked = StackedComposition((), torch.tensor([0.5, 0.5], dtype=torch.float64))
     return found

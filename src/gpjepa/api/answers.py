@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,18 +66,16 @@ def populations(
         raise ConfigError(f"cells is {cells}; expected 1 or more; pass for example cells=400")
     names = canonical(labels, start)
     wanted = steered_effects(start, names, seed, uncertainty)
+    steering = steerings(start, wanted, seed)
     parts = []
     model = start.bundle.model
     source = draw_sources(len(start.cells), cells, seed)
     for label in names:
         condition = start.condition([label] * cells, source)
         own = derive_seed(seed, "population", label)
-        steering = None
-        if label in wanted:
-            steering = steering_to(start, label, wanted[label], seed)
         with drawing(label):
             drawn = respond(
-                model, start.cells.table, condition, source, start.offset, own, steering
+                model, start.cells.table, condition, source, start.offset, own, steering.get(label)
             )
         parts.append((label, drawn))
     return to_anndata(parts, start.cells, start.bundle.panel.names)
@@ -100,15 +98,23 @@ def steered_effects(
     return dict(zip(some, effects, strict=True))
 
 
-def steering_to(start: Start, label: str, effect: np.ndarray, seed: int) -> Tensor:
-    """Return the offsets of the logits that bring the population of a label to an effect [G]."""
+def steerings(start: Start, wanted: Mapping[str, np.ndarray], seed: int) -> dict[str, Tensor]:
+    """Return the offsets of the logits that bring the population of each label to its effect [G].
+
+    The control cells are encoded once for all labels.
+    """
+    if not wanted:
+        return {}
     few = averaged_over(start, seed, MEAN_CELLS)
     model, panel = start.bundle.model, start.bundle.panel
     control = control_shares(model, few.controls, start.offset)
-    asked = torch.from_numpy(effect).to(control)
-    wanted = attainable(control, asked, start.target, panel.has_rest)
-    condition = few.condition([label] * len(few.cells), np.arange(len(few.cells)))
-    return steer(model, few.controls, condition, wanted, seed, start.offset)
+    found = {}
+    for label, effect in wanted.items():
+        asked = torch.from_numpy(effect).to(control)
+        shares = attainable(control, asked, start.target, panel.has_rest)
+        condition = few.condition([label] * len(few.cells), np.arange(len(few.cells)))
+        found[label] = steer(model, few.controls, condition, shares, seed, start.offset)
+    return found
 
 
 def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnData:
@@ -154,29 +160,40 @@ def effect_matrix(
 
 def effect_table(start: Start, labels: Sequence[str] | str, level: float, seed: int) -> DataFrame:
     """Return effects with intervals, novelty and verdict, one row per perturbation and gene."""
+    return effect_tables(start, labels, (level,), seed)[0]
+
+
+def effect_tables(
+    start: Start, labels: Sequence[str] | str, levels: Sequence[float], seed: int
+) -> list[DataFrame]:
+    """Return `effect_table` at each of several levels, of effects that are predicted once."""
     import pandas
 
-    require_level(level)
+    for level in levels:
+        require_level(level)
     names = canonical(labels, start)
     found = estimate(start, names, effect_matrix(start, names, seed))
-    half = found.bars.half_widths(start.bundle.calibration, level).ravel()
     genes = np.array(start.bundle.panel.names, dtype=object)
     flat = found.effects.ravel()
 
     def each(values: Sequence[object] | np.ndarray) -> np.ndarray:
         return np.repeat(np.array(values), len(genes))
 
-    return pandas.DataFrame(
-        {
-            "perturbation": np.repeat(np.array(names, dtype=object), len(genes)),
-            "gene": np.tile(genes, len(names)),
-            "effect": flat,
-            "low": flat - half,
-            "high": flat + half,
-            "sd": found.bars.deviation.ravel(),
-            "novelty": each(found.novelty),
-            "verdict": each(np.array(found.verdicts, dtype=object)),
-            "source": each(np.array(found.sources, dtype=object)),
-            "calibrated": each(found.bars.calibrated),
-        }
-    )
+    def table(level: float) -> DataFrame:
+        half = found.bars.half_widths(start.bundle.calibration, level).ravel()
+        return pandas.DataFrame(
+            {
+                "perturbation": each(np.array(names, dtype=object)),
+                "gene": np.tile(genes, len(names)),
+                "effect": flat,
+                "low": flat - half,
+                "high": flat + half,
+                "sd": found.bars.deviation.ravel(),
+                "novelty": each(found.novelty),
+                "verdict": each(np.array(found.verdicts, dtype=object)),
+                "source": each(np.array(found.sources, dtype=object)),
+                "calibrated": each(found.bars.calibrated),
+            }
+        )
+
+    return [table(level) for level in levels]

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gpjepa.api.answers import effect_tables
+from gpjepa.api.controls import from_anndata
 from gpjepa.api.model import GPJEPA
+from gpjepa.api.populations import Start
 from gpjepa.core.errors import DataError
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.partition import Split, SplitCells
@@ -104,12 +107,13 @@ def _effects(model: GPJEPA, labels: tuple[str, ...], start: PerturbSeq, seed: in
     """Return the effects with their intervals at every level that coverage is scored at."""
     import pandas
 
-    control = start.to_anndata()
-    told = [
-        model.effects(labels, level, control=control, seed=seed).assign(level=level)
-        for level in LEVELS
-    ]
-    return pandas.concat(told, ignore_index=True)
+    bundle = model.bundle
+    cells = from_anndata(start.to_anndata(), bundle.panel, bundle.vocabulary)
+    told = effect_tables(Start(bundle, cells, None), labels, LEVELS, seed)
+    return pandas.concat(
+        [table.assign(level=level) for level, table in zip(LEVELS, told, strict=True)],
+        ignore_index=True,
+    )
 
 
 def _controls(

@@ -15,7 +15,6 @@ from gpjepa.api.estimates import estimate, taken_from
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import VocabularyError
 from gpjepa.data.labels import members_of
-from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.interaction_naming import NO_CLASS, name_pairs
 from gpjepa.inference.error_bars import error_bars
 from gpjepa.inference.error_model import normal, require_level
@@ -161,11 +160,8 @@ def gated(start: Start) -> np.ndarray:
     Mean count of at least .1 in the control cells, and perturbed by no training perturbation;
     where fewer than three genes pass, all count.
     """
-    vocabulary = start.bundle.vocabulary
-    names = np.array(start.bundle.panel.names, dtype=object)
-    targets = vocabulary.members[: vocabulary.measured]
-    passed = np.flatnonzero(expressed_untargeted(start.cells.table.counts, names, targets))
-    return passed if len(passed) >= 3 else np.arange(len(names))
+    passed = np.flatnonzero(start.expressed())
+    return passed if len(passed) >= 3 else np.arange(len(start.bundle.panel.names))
 
 
 def most_expressed(start: Start, genes: np.ndarray) -> np.ndarray:

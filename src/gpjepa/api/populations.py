@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from gpjepa.api.controls import ControlCells
 from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle
 from gpjepa.inference.means import Controls, encode_controls
 from gpjepa.inference.respond import Population
@@ -79,6 +80,13 @@ class Start:
         self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
+
+    def expressed(self) -> np.ndarray:
+        """Mark [G] the genes that control cells express and no training perturbation targets."""
+        vocabulary = self.bundle.vocabulary
+        names = np.array(self.bundle.panel.names, dtype=object)
+        targets = vocabulary.members[: vocabulary.measured]
+        return expressed_untargeted(self.cells.table.counts, names, targets)
 
     def condition(self, labels: Sequence[str], source: np.ndarray) -> Condition:
         """Return the conditions of cells that start from the control cells `source`."""

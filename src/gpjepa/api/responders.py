@@ -11,7 +11,6 @@ from scipy.stats import beta
 
 from gpjepa.api.answers import averaged_over, canonical, effect_matrix
 from gpjepa.api.populations import Start
-from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares
 from gpjepa.model.mixture import responder_ratio
@@ -42,7 +41,8 @@ def responder_table(
     ratio = np.expm1(np.log1p(base) + effects) / base
     own = responder_ratio(torch.from_numpy(ratio), torch.from_numpy(fraction)[:, None]).numpy()
     responding = np.log1p(base * own) - np.log1p(base)
-    gated = _gated(start)
+    gated = start.expressed()
+    gated = gated if gated.any() else np.ones(len(gated), dtype=bool)
     return pandas.DataFrame(
         {
             "perturbation": list(names),
@@ -69,12 +69,3 @@ def _fractions(
     low, high = (beta.ppf(at, first, second) for at in ((1 - level) / 2, (1 + level) / 2))
     measured = (mixture.measured(members) >= 0).cpu().numpy()
     return first / (first + second), low, high, measured
-
-
-def _gated(start: Start) -> np.ndarray:
-    """Mark the genes that sizes are measured on; all where none passes."""
-    bundle = start.bundle
-    genes = np.array(bundle.panel.names, dtype=object)
-    targets = bundle.vocabulary.members[: bundle.vocabulary.measured]
-    gated = expressed_untargeted(start.cells.table.counts, genes, targets)
-    return gated if gated.any() else np.ones(len(genes), dtype=bool)

@@ -12,7 +12,7 @@ from gpjepa.api.answers import canonical
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError, DataError
 from gpjepa.core.random import derive_seed
-from gpjepa.evaluation.gate import CONTROL_MEAN, expressed_untargeted
+from gpjepa.evaluation.gate import CONTROL_MEAN
 from gpjepa.inference.respond import draw_sources
 from gpjepa.inference.spread import SOURCES, Scale, sources_of_spread
 
@@ -42,12 +42,10 @@ def spread_table(start: Start, labels: Sequence[str] | str, cells: int, seed: in
             f"found {len(table)} control cells; expected {FEWEST_CELLS} or more to measure a "
             "variance; give more control cells"
         )
-    names = np.array(bundle.panel.names, dtype=object)
-    perturbed = bundle.vocabulary.members[: bundle.vocabulary.measured]
-    gated = expressed_untargeted(table.counts, names, perturbed)
+    gated = start.expressed()
     if not gated.any():
         raise DataError(
-            f"0 of {len(names)} genes have a mean count of {CONTROL_MEAN} in the control cells and "
+            f"0 of {len(gated)} genes have a mean count of {CONTROL_MEAN} in the control cells and "
             "are no target; expected one or more; give deeper control cells"
         )
     device = bundle.model.device()

@@ -21,14 +21,13 @@ from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle, EncoderBundle, GenePanel
-from gpjepa.inference.cells import CellTable
+from gpjepa.inference.cells import CellTable, tables_joined
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.training.finish import Choose, finish
 from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.pipeline import (
     Session,
-    joined,
     open_fabric,
     run_decode,
     run_stage_a,
@@ -36,7 +35,6 @@ from gpjepa.training.pipeline import (
     seeded_encoder,
 )
 from gpjepa.training.prepare import Prepared, prepare
-from gpjepa.training.targets import denoised
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -109,7 +107,8 @@ class Trainee:
         used = session or self.session
         target = self.prepared.moments.target
         with steady_threads(len(self.panel.names), used.threads):
-            stage, progress = run_stage_a(self.encoder, joined(tables), target, self.config, used)
+            everyone = tables_joined(tables)
+            stage, progress = run_stage_a(self.encoder, everyone, target, self.config, used)
         self.encoder, self.teacher = stage.encoder, stage.embedder()
         return TrainingRecord.of(progress)
 
@@ -177,7 +176,7 @@ class Trainee:
         prepared, genes = self.prepared, np.flatnonzero(gated)
         if self.config.predictor.form != "composed" or prepared.vocabulary.dose:
             return None  # effects measured over all doses say nothing of one
-        known = denoised(measured)
+        known = measured.posterior
         return fit_members(
             measured.labels,
             (measured.effect - known.shared)[:, genes],

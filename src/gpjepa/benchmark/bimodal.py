@@ -9,13 +9,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from gpjepa.api.model import GPJEPA
+from gpjepa.benchmark.held_out import trained
 from gpjepa.benchmark.scores import COLUMNS
 from gpjepa.benchmark.task import MODEL, Headline, Part, Task
+from gpjepa.benchmark.truth import screen
 from gpjepa.core.config import Config
 from gpjepa.core.random import derive_seed, numpy_stream
 from gpjepa.data.labels import CONTROL
-from gpjepa.data.perturbseq import read
-from gpjepa.data.simulator import SimulationConfig, Truth, simulate
+from gpjepa.data.simulator import SimulationConfig, Truth
 from gpjepa.data.simulator_config import CellsConfig, FreeConfig
 from gpjepa.data.simulator_counts import sample_counts
 from gpjepa.data.simulator_spread import true_spread
@@ -88,12 +89,8 @@ def score(
     """
     import pandas
 
-    adata, truth = simulate(simulation(seed, share))
-    data = read(adata, announce=False)
-    split = data.split("unseen-combination", seed=seed, fraction=HELD_OUT)
-    model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
-    model.fit()
+    data, split, truth = screen(simulation(seed, share), HELD_OUT, seed)
+    model = trained(data, split, config, seed, device)
     labels = list(split.test)
     table = model.responders(labels)
     rows = fraction_rows(group, table["fraction"].to_numpy(), truth.responders[labels].to_numpy())

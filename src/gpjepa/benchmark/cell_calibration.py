@@ -14,21 +14,22 @@ from gpjepa.api.interactions import combine, half_widths
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.populations import Start
 from gpjepa.benchmark import semi_synthetic, simulated
+from gpjepa.benchmark.held_out import trained
 from gpjepa.benchmark.scores import COLUMNS, EACH
 from gpjepa.benchmark.task import OVER_ADDITIVE, Part, Task, headlines
+from gpjepa.benchmark.truth import screen
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.data.labels import members_of
 from gpjepa.data.partition import Split
-from gpjepa.data.perturbseq import PerturbSeq, read
-from gpjepa.data.simulator import SimulationConfig, Truth, simulate
+from gpjepa.data.simulator import Truth
 from gpjepa.evaluation import effect
 from gpjepa.evaluation.calibration import interval_score
+from gpjepa.evaluation.intervals import LEVELS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 SCORED = 0.9  # level of the interval score
 OURS, ENSEMBLE = "gpjepa", "ensemble"
 MEMBERS = 3  # of the ensemble
@@ -38,15 +39,14 @@ Scores = dict[str, float]
 
 def pairs(config: Config, seed: int, device: str) -> DataFrame:
     """Score the error bars of held-out pairs of the simulator against the truth."""
-    data, split, truth = simulation(simulated.simulation(seed), simulated.PAIRS, seed)
-    return scored(fitted(data, split, config, seed, device), split, truth)
+    data, split, truth = screen(simulated.simulation(seed), simulated.PAIRS, seed)
+    return scored(trained(data, split, config, seed, device), split, truth)
 
 
 def doubles(config: Config, seed: int, device: str) -> DataFrame:
     """Score the error bars of held-out semi-synthetic doubles against the truth."""
-    simulation_of = semi_synthetic.simulation(seed)
-    data, split, truth = simulation(simulation_of, semi_synthetic.DOUBLES, seed)
-    return scored(fitted(data, split, config, seed, device), split, truth)
+    data, split, truth = screen(semi_synthetic.simulation(seed), semi_synthetic.DOUBLES, seed)
+    return scored(trained(data, split, config, seed, device), split, truth)
 
 
 def ensemble(config: Config, seed: int, device: str, members: int = MEMBERS) -> DataFrame:
@@ -60,8 +60,8 @@ def ensemble(config: Config, seed: int, device: str, members: int = MEMBERS) -> 
             f"an ensemble has {members} member; expected 2 or more, as one has no spread; pass for "
             "example members=3"
         )
-    data, split, truth = simulation(simulated.simulation(seed), simulated.PAIRS, seed)
-    models = [fitted(data, split, config, seed + 1000 * own, device) for own in range(members)]
+    data, split, truth = screen(simulated.simulation(seed), simulated.PAIRS, seed)
+    models = [trained(data, split, config, seed + 1000 * own, device) for own in range(members)]
     start = Start(models[0].bundle, models[0].controls, None)
     labels, genes = tuple(split.test), scored_genes(models[0])
     each = np.stack(
@@ -74,23 +74,6 @@ def ensemble(config: Config, seed: int, device: str, members: int = MEMBERS) -> 
     error = true_effects(truth, start, labels)[:, genes] - each.mean(axis=0)
     half = {level: norm.ppf(0.5 + 0.5 * level) * deviation for level in LEVELS}
     return rows_of(HELD_OUT, ENSEMBLE, interval_scores(error, half, deviation), len(labels))
-
-
-def simulation(
-    settings: SimulationConfig, fraction: float, seed: int
-) -> tuple[PerturbSeq, Split, Truth]:
-    """Return simulated cells, a split that holds out combinations, and the truth."""
-    adata, truth = simulate(settings)
-    data = read(adata, announce=False)
-    return data, data.split("unseen-combination", seed=seed, fraction=fraction), truth
-
-
-def fitted(data: PerturbSeq, split: Split, config: Config, seed: int, device: str) -> GPJEPA:
-    """Train a model."""
-    model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
-    model.fit()
-    return model
 
 
 def scored_genes(model: GPJEPA) -> np.ndarray:

@@ -31,20 +31,19 @@ from gpjepa.benchmark.agreement import (
     rows_of,
     score_interactions,
 )
+from gpjepa.benchmark.held_out import trained
 from gpjepa.benchmark.norman_k562 import screen
 from gpjepa.benchmark.task import OVER_ADDITIVE, PEARSON, SLOPE, Part, Task, headlines
 from gpjepa.compose import Composer, fit
 from gpjepa.core.config import Config
 from gpjepa.data.labels import members_of
 from gpjepa.data.partition import Split, SplitCells
-from gpjepa.data.perturbseq import PerturbSeq, read
-from gpjepa.data.simulator import simulate
+from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.baselines import effect_table, fit_effect_baselines
 from gpjepa.evaluation.effect_table import EffectTable
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.pseudobulk import median_library, pseudobulk
 from gpjepa.training.measured_effects import measure_effects
-from gpjepa.training.targets import denoised
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -93,9 +92,7 @@ def simulated(config: Config, seed: int, device: str) -> DataFrame:
     """
     import pandas
 
-    adata, true = simulate(semi_synthetic.simulation(seed))
-    data = read(adata, announce=False)
-    split = data.split("unseen-combination", seed=seed, fraction=semi_synthetic.DOUBLES)
+    data, split, true = truth.screen(semi_synthetic.simulation(seed), semi_synthetic.DOUBLES, seed)
     both = fit_both(data, split, config, seed, device)
     doubles = list(split.test)
     singles = [label for label in split.train if len(members_of(label)) == 1]
@@ -115,10 +112,7 @@ def simulated(config: Config, seed: int, device: str) -> DataFrame:
 
 def fit_both(data: PerturbSeq, split: Split, config: Config, seed: int, device: str) -> Both:
     """Train the cell model, and measure the effects of the same training cells."""
-    model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
-    model.fit()
-    return both_of(model, data, split)
+    return both_of(trained(data, split, config, seed, device), data, split)
 
 
 def both_of(model: GPJEPA, data: PerturbSeq, split: Split) -> Both:
@@ -128,9 +122,8 @@ def both_of(model: GPJEPA, data: PerturbSeq, split: Split) -> Both:
     """
     panel = data.select_genes(model.bundle.panel.names)
     parts = split.parts(panel)
-    known = model.bundle.vocabulary.is_measured
-    members = [members_of(str(label)) for label in panel.labels[parts.validation]]
-    joined = parts.validation[[len(own) > 1 and all(map(known, own)) for own in members]]
+    known, labels = model.bundle.vocabulary.all_measured, panel.labels[parts.validation]
+    joined = parts.validation[[len(members_of(x)) > 1 and known(x) for x in map(str, labels)]]
     train = panel.subset(np.concatenate((parts.train, joined, parts.train_controls)))
     control = train.is_control
     target = median_library(train.library[control])
@@ -143,7 +136,7 @@ def both_of(model: GPJEPA, data: PerturbSeq, split: Split) -> Both:
     order = (*learned.perturbations, *later.perturbations)
     strata = np.zeros(train.n_cells, dtype=np.int64)
     found = measure_effects(train.counts, train.library, train.labels, strata, target, order)
-    posterior = denoised(found)
+    posterior = found.posterior
     passed = expressed_untargeted(train.counts[control], panel.genes, panel.members)
     return Both(
         model,

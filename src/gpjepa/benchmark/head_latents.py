@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
-from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark.head_targets import Latents, Problem
+from gpjepa.benchmark.held_out import trained
 from gpjepa.core.config import Config
 from gpjepa.core.random import torch_stream
 from gpjepa.data.labels import CONTROL
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import Bundle
-from gpjepa.training.head_fit import encoded, stacked, variational_head
+from gpjepa.training.head_fit import Recogniser, encoded, stacked, variational_head
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Annotated, annotate, prepare
 from gpjepa.training.stage_bc import pairing_of
@@ -32,10 +31,7 @@ def fitted_problem(
 
     Seen are the training perturbations with most cells, never seen those of the test set.
     """
-    model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
-    model.fit()
-    bundle = model.bundle
+    bundle = trained(data, split, config, seed, device).bundle
     prepared = prepare(data, split, config)
     training = encoded(prepared.training, bundle.model)
     cells = annotate(data.select_genes(prepared.genes), bundle.vocabulary)
@@ -53,28 +49,19 @@ def fitted_problem(
     return bundle, problem
 
 
-@torch.no_grad()
 def recognised(
     bundle: Bundle, cells: Annotated, labels: Sequence[str], batches: int, seed: int
 ) -> Latents:
-    """Draw latents from recognition, paired with control cells as in training.
+    """Draw latents from recognition around the means that the model predicts.
 
     `cells` hold latents in place of counts, control cells among them; see `encoded`.
     """
     model, config = bundle.model, bundle.config
-    head, device = variational_head(model), model.device()
     source = make_pairs(cells, tuple(labels), bundle.vocabulary, config, seed)
     pair = pairing_of(config.predictor.pairing)
-    generator = torch_stream(seed, "benchmark", "heads", "recognised", device=device)
-    parts = []
-    for step in range(batches):
-        batch = source(step, device)
-        state = batch.control[pair(batch, batch.control, batch.counts)]
-        prediction = model.predict(state, batch.condition)
-        latent = head.recognise(prediction, batch.counts).sample(generator)
-        rows = torch.nonzero(batch.perturbation[batch.group] >= 0).squeeze(1)
-        parts.append(Latents(prediction.rows(rows), latent[rows]))
-    return Latents.joined(parts)
+    draw = Recogniser(model, variational_head(model), pair, model.predictor)
+    generator = torch_stream(seed, "benchmark", "heads", "recognised", device=model.device())
+    return Latents(*draw.perturbed(source, batches, generator))
 
 
 def _largest(cells: Annotated) -> list[str]:

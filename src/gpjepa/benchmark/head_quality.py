@@ -175,9 +175,7 @@ def control_distance(held: Mapping[str, Latents]) -> float:
     """Return the mean energy distance of the unperturbed states to the perturbed latents."""
     each = []
     for latents in held.values():
-        made = latents.prediction
-        state = made.mean - made.first_order - made.second_order
-        each.append(_distance(state, latents.latent))
+        each.append(_distance(latents.prediction.start, latents.latent))
     return float(np.mean(each))
 
 

@@ -65,7 +65,22 @@ def train_and_assess(
     unlabelled: AnnData | None = None,
     encoder: EncoderBundle | None = None,
 ) -> Assessment:
-    """Run Stages A, B and C and evaluate what the split held out.
+    """Train, see `trained`, and evaluate what the split held out."""
+    model = trained(data, split, config, seed, device, unlabelled=unlabelled, encoder=encoder)
+    return assess(model, data, split, seed)
+
+
+def trained(
+    data: PerturbSeq,
+    split: Split,
+    config: Config,
+    seed: int,
+    device: str,
+    *,
+    unlabelled: AnnData | None = None,
+    encoder: EncoderBundle | None = None,
+) -> GPJEPA:
+    """Run Stages A, B and C on what the split trains on.
 
     Stage A learns from `unlabelled` cells too; with an `encoder` of another run it is left out.
     """
@@ -75,7 +90,7 @@ def train_and_assess(
     else:
         model.use_encoder(deepcopy(encoder))  # fit trains it in place
     model.fit()
-    return assess(model, data, split, seed)
+    return model
 
 
 def group_scores(table: DataFrame, name: str, groups: Mapping[str, str]) -> DataFrame:

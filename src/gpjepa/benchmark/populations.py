@@ -10,7 +10,7 @@ import numpy as np
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark import norman_k562, papalexi_thp1, semi_synthetic
-from gpjepa.benchmark.held_out import listed_split
+from gpjepa.benchmark.held_out import listed_split, trained
 from gpjepa.benchmark.scores import COLUMNS, EACH
 from gpjepa.benchmark.task import MODEL, Headline, Part, Task
 from gpjepa.core.config import Config
@@ -29,18 +29,12 @@ from gpjepa.evaluation.contenders import (
 )
 from gpjepa.evaluation.generative import GENERATIVE_METRICS, responders
 from gpjepa.evaluation.pair import EvaluationPair, make_pair
+from gpjepa.evaluation.population_skill import JUDGED
 from gpjepa.evaluation.split_baselines import baselines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-METRICS = (
-    "energy_distance",
-    "log_variance_ratio",
-    "zero_fraction_error",
-    "pit_distance",
-    "correlation_agreement",
-)
 NAMES = tuple(metric.name for metric in GENERATIVE_METRICS)
 FLOOR = "no change"
 SPLITS = 6  # of the observed cells into a half that is the truth and one that is the replicate
@@ -70,9 +64,7 @@ def left_out(config: Config, seed: int, device: str) -> DataFrame:
     frames = []
     for target in third:
         split = listed_split(data, (target,), seed)
-        model = GPJEPA(data, config, split, seed=seed, device=device)
-        model.use_encoder(encoder)
-        model.fit()
+        model = trained(data, split, config, seed, device, encoder=encoder)
         frames.append(population_rows(model, data, split, (target,), "targets left out", seed))
     return pooled(pandas.concat(frames, ignore_index=True))
 
@@ -118,14 +110,6 @@ def simulated_screen(seed: int) -> tuple[PerturbSeq, Split]:
     ), split
 
 
-def trained(data: PerturbSeq, split: Split, config: Config, seed: int, device: str) -> GPJEPA:
-    """Return the model fitted on what the split trains on."""
-    model = GPJEPA(data, config, split, seed=seed, device=device)
-    model.pretrain()
-    model.fit()
-    return model
-
-
 def population_rows(
     model: GPJEPA, data: PerturbSeq, split: Split, labels: Sequence[str], group: str, seed: int
 ) -> DataFrame:
@@ -138,10 +122,10 @@ def population_rows(
     scores = score(model, data, split, labels, seed)
     rows = []
     for name, values in scores.values.items():
-        if np.isnan(values[NAMES.index(METRICS[0])]).any():
+        if np.isnan(values[NAMES.index(JUDGED[0])]).any():
             continue
         skills = skill(GENERATIVE_METRICS, values, scores.bounds)
-        for metric in METRICS:
+        for metric in JUDGED:
             at = NAMES.index(metric)
             bounds = scores.bounds.floor[at], scores.bounds.ceiling[at]
             rows.append(_row(group, metric, name, values[at], bounds, scores, np.mean))
@@ -217,7 +201,7 @@ def score(
         ]
     )
     bounds = make_bounds(GENERATIVE_METRICS, [values[FLOOR]], replicate)
-    energy = NAMES.index(METRICS[0])
+    energy = NAMES.index(JUDGED[0])
     responds = responders(bounds.floor[energy], bounds.ceiling[energy])
     return Scores(pair.perturbations, values, bounds, responds)
 
@@ -249,6 +233,6 @@ POPULATIONS = Task(
             "norman-k562 doubles",
             "semi-synthetic doubles",
         )
-        for metric in METRICS
+        for metric in JUDGED
     ),
 )

@@ -12,6 +12,7 @@ from gpjepa.benchmark import norman_distances, norman_effects
 from gpjepa.benchmark.effect_tables import DOUBLES, GENES, compose, known_features, select
 from gpjepa.benchmark.scores import COLUMNS
 from gpjepa.benchmark.task import MODEL, Headline, Part, Task
+from gpjepa.benchmark.unseen_tables import measured
 from gpjepa.compose import Composer
 from gpjepa.core.config import Config
 from gpjepa.core.random import numpy_stream
@@ -19,12 +20,10 @@ from gpjepa.data import datasets, schemes
 from gpjepa.data.labels import members_of
 from gpjepa.data.perturbseq import read
 from gpjepa.evaluation import effect
-from gpjepa.evaluation.baselines import effect_table, fit_effect_baselines
+from gpjepa.evaluation.baselines import fit_effect_baselines
 from gpjepa.evaluation.calibration import interval_score
 from gpjepa.evaluation.effect_table import EffectTable
-from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.evaluation.intervals import LEVELS
-from gpjepa.evaluation.pseudobulk import median_library, pseudobulk
 from gpjepa.evaluation.risk_coverage import rank_correlation, risk_coverage
 from gpjepa.inference.judgement import DO_NOT_TRUST, USE_MODEL, USE_SUM
 
@@ -66,21 +65,7 @@ def held_targets(seed: int) -> Asked:
     Training effects are against one half of the control cells, the truth against the other.
     """
     data = read(datasets.load("norman-singles"), announce=False)
-    split = data.split("unseen-perturbation", seed=seed)
-    parts = split.parts(data)
-    controls = data.subset(parts.train_controls)
-    target = median_library(controls.library)
-    kept = np.flatnonzero(expressed_untargeted(controls.counts, data.genes, data.members))
-
-    def effects(cells: np.ndarray, half: np.ndarray) -> EffectTable:
-        own = data.subset(half)
-        table = effect_table(
-            data.subset(cells), pseudobulk(own.counts, own.library, target), target
-        )
-        return EffectTable(table.labels, table.effects[:, kept])
-
-    training = effects(np.concatenate((parts.train, parts.validation)), parts.train_controls)
-    truth = effects(parts.test, parts.truth_controls)
+    training, truth = measured(data, data.split("unseen-perturbation", seed=seed))
     return Asked(training, truth.labels, truth.effects)
 
 

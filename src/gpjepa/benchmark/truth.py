@@ -31,11 +31,18 @@ def score_simulated(
     simulation: SimulationConfig, fraction: float, config: Config, seed: int, device: str
 ) -> DataFrame:
     """Simulate, hold out a fraction of the doubles, train, and score on cells and on truth."""
-    adata, truth = simulate(simulation)
-    data = read(adata, announce=False)
-    split = data.split("unseen-combination", seed=seed, fraction=fraction)
+    data, split, truth = screen(simulation, fraction, seed)
     assessed = train_and_assess(data, split, config, seed, device)
     return on_cells_and_truth(assessed, truth, seed, CELLS)
+
+
+def screen(
+    simulation: SimulationConfig, fraction: float, seed: int
+) -> tuple[PerturbSeq, Split, Truth]:
+    """Return simulated cells, a split that holds out a fraction of the doubles, and the truth."""
+    adata, truth = simulate(simulation)
+    data = read(adata, announce=False)
+    return data, data.split("unseen-combination", seed=seed, fraction=fraction), truth
 
 
 def score_triples(

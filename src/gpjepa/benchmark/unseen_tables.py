@@ -58,13 +58,7 @@ def score_unseen(data: PerturbSeq, splits: Sequence[Split], group: str, seed: in
 
 def held_out(data: PerturbSeq, split: Split, seed: int) -> HeldOut:
     """Predict the held-out perturbations of a split from the effects of the others."""
-    parts = split.parts(data)
-    controls = data.subset(parts.train_controls)
-    target = median_library(controls.library)
-    chosen = np.flatnonzero(expressed_untargeted(controls.counts, data.genes, data.members))
-    trained = np.concatenate((parts.train, parts.validation))
-    training = _effects(data, trained, parts.train_controls, target, chosen)
-    truth = _effects(data, parts.test, parts.truth_controls, target, chosen)
+    training, truth = measured(data, split)
     both = EffectTable(
         (*training.labels, *truth.labels), np.concatenate((training.effects, truth.effects))
     )
@@ -72,6 +66,23 @@ def held_out(data: PerturbSeq, split: Split, seed: int) -> HeldOut:
     made = {rule.name: rule.effects(split.test) for rule in rules(training, features, seed)}
     observed = select(truth, split.test).effects
     return HeldOut(split.test, made, observed, training.effects.mean(axis=0))
+
+
+def measured(data: PerturbSeq, split: Split) -> tuple[EffectTable, EffectTable]:
+    """Return the effects of what trains and validates, and of what the split holds out.
+
+    The first are against the training half of the control cells, the second against the other, on
+    genes with a mean of .1 counts in the training controls that are no target of the data.
+    """
+    parts = split.parts(data)
+    controls = data.subset(parts.train_controls)
+    target = median_library(controls.library)
+    chosen = np.flatnonzero(expressed_untargeted(controls.counts, data.genes, data.members))
+    trained = np.concatenate((parts.train, parts.validation))
+    return (
+        _effects(data, trained, parts.train_controls, target, chosen),
+        _effects(data, parts.test, parts.truth_controls, target, chosen),
+    )
 
 
 def over_better(found: DataFrame, group: str) -> DataFrame:

@@ -133,6 +133,10 @@ class Vocabulary:
         """Say whether every member of a label is known."""
         return all(member in self._positions() for member in members_of(label))
 
+    def all_measured(self, label: str) -> bool:
+        """Say whether every member of a label has training cells."""
+        return all(self.is_measured(member) for member in members_of(label))
+
     def is_measured(self, member: str) -> bool:
         """Say whether a member has training cells, alone or in combinations."""
         return self._positions().get(member, self.measured) < self.measured

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gpjepa.core.random import numpy_stream
+
+FEWEST = 3  # perturbations that a statistic of any kind is resampled over
+DRAWS = 500  # resamples for a statistic of any kind
+TAIL = 0.025
 
 
 def bootstrap_mean(
@@ -40,3 +46,21 @@ def bootstrap_means(
     means = values[finite] @ weights.T
     low[finite], high[finite] = np.quantile(means, [tail, 1.0 - tail], axis=1)
     return low, high
+
+
+def bootstrap_interval(
+    statistic: Callable[[np.ndarray], float], count: int, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a statistic of rows drawn from `count` with repeats.
+
+    NaN for fewer than `FEWEST` rows. Draws on which the statistic is not defined are left out.
+    """
+    if count < FEWEST:
+        return float("nan"), float("nan")
+    rng = numpy_stream(seed, "bootstrap of a statistic", count)
+    values = np.array([statistic(rows) for rows in rng.integers(0, count, size=(DRAWS, count))])
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [TAIL, 1.0 - TAIL], method="nearest")
+    return float(low), float(high)

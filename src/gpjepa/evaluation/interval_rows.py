@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas
 
+from gpjepa.evaluation.bootstrap import bootstrap_interval
 from gpjepa.evaluation.bounds import Bounds
 from gpjepa.evaluation.interval_curves import BY_ERROR_BAR, doubts, interval_curves
 from gpjepa.evaluation.interval_strata import stratum_rows
@@ -25,7 +26,6 @@ from gpjepa.evaluation.request import Request
 from gpjepa.evaluation.risk_coverage import (
     FEWEST,
     RISK_METRICS,
-    bootstrap_interval,
     rank_correlation,
     risk_coverage,
 )

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas
 
+from gpjepa.evaluation.bootstrap import bootstrap_interval
 from gpjepa.evaluation.bounds import Bounds, skill
 from gpjepa.evaluation.generative import GENERATIVE_METRICS
 from gpjepa.evaluation.metric import Metric
 from gpjepa.evaluation.report_table import ALL, COLUMNS
-from gpjepa.evaluation.risk_coverage import bootstrap_interval
 
 JUDGED = (
     "energy_distance",

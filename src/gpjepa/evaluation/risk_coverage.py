@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from gpjepa.core.random import numpy_stream
+from gpjepa.evaluation.bootstrap import DRAWS, TAIL
 from gpjepa.evaluation.metric import Metric
 
 FEWEST = 3  # perturbations that an order says something about
-DRAWS = 500  # resamples of the perturbations
-TAIL = 0.025
 
 RISK_METRICS = (
     Metric("risk_coverage_area", 0.0, np.inf, "lower", "mean error kept, by predicted error"),
@@ -103,24 +101,6 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
         return float("nan")
     flat = np.ptp(first) <= 1e-9 * np.abs(first).max() or np.ptp(second) == 0
     return 0.0 if flat else float(stats.spearmanr(first, second).statistic)
-
-
-def bootstrap_interval(
-    statistic: Callable[[np.ndarray], float], count: int, seed: int
-) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a statistic of rows drawn from `count` with repeats.
-
-    NaN for fewer than `FEWEST` rows. Draws on which the statistic is not defined are left out.
-    """
-    if count < FEWEST:
-        return float("nan"), float("nan")
-    rng = numpy_stream(seed, "bootstrap of a statistic", count)
-    values = np.array([statistic(rows) for rows in rng.integers(0, count, size=(DRAWS, count))])
-    values = values[~np.isnan(values)]
-    if not values.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [TAIL, 1.0 - TAIL], method="nearest")
-    return float(low), float(high)
 
 
 def _kept(error: np.ndarray, doubt: np.ndarray) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
 BATCH = 2048  # cells that are made dense at once
@@ -42,3 +42,11 @@ class CellTable:
     def take(self, index: np.ndarray) -> CellTable:
         """Return the cells at `index`."""
         return CellTable(self.counts[index], self.library[index])
+
+
+def tables_joined(tables: Sequence[CellTable]) -> CellTable:
+    """Stack tables of the same genes."""
+    if len(tables) == 1:
+        return tables[0]
+    counts = vstack([table.counts for table in tables], format="csr")
+    return CellTable(counts, np.concatenate([table.library for table in tables]))

@@ -54,7 +54,7 @@ def novelty(vocabulary: Vocabulary, features: Tensor, label: str) -> float:
 def verdict(vocabulary: Vocabulary, calibration: Calibration, label: str, distance: float) -> str:
     """Return what to make of a prediction, from its novelty and what validation supports."""
     members = members_of(label)
-    if not all(vocabulary.is_measured(member) for member in members):
+    if not vocabulary.all_measured(label):
         believed = calibration.supports_novel and distance <= FAR
         return USE_MODEL if believed else DO_NOT_TRUST
     if any(member in vocabulary.in_combination_only for member in members):

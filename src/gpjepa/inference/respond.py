@@ -16,7 +16,6 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.model.abduction import counterfactual
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
-from gpjepa.model.predictor import Prediction
 
 ROWS = 4096  # cells decoded at once
 
@@ -66,7 +65,7 @@ def respond(
         state = model.encoder(counts, library)
         prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
         latent = model.head.sample(prediction, generator)
-        states = (start_of(prediction), latent)
+        states = (prediction.start, latent)
         members = condition.members[torch.from_numpy(rows)].to(device)
         changed = become(
             model, counts, library, states, offset, generator, steering, members=members
@@ -75,11 +74,6 @@ def respond(
         parts.append(drawn)
         totals.append(library_of(model, drawn, controls.library[source[rows]]))
     return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
-
-
-def start_of(prediction: Prediction) -> Float[Tensor, "B D"]:
-    """Return z_b, the state of the control cell that a prediction departs from."""
-    return prediction.mean - prediction.first_order - prediction.second_order
 
 
 def become(

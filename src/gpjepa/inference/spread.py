@@ -12,7 +12,6 @@ from torch import Generator, Tensor
 from gpjepa.core.random import torch_stream
 from gpjepa.core.total_variance import alike, variance_shares
 from gpjepa.inference.cells import CellTable
-from gpjepa.inference.respond import start_of
 from gpjepa.model.abduction import abducted_rate
 from gpjepa.model.distributions import CountDistribution, ZeroInflatedNegativeBinomial
 from gpjepa.model.gpjepa import WorldModel
@@ -84,7 +83,7 @@ def _copies(
 ) -> tuple[Float[Tensor, "B G"], Float[Tensor, "B G"], Float[Tensor, "B G"]]:
     """Return perturbed counts of control cells, with the latent drawn again, with its counts."""
     prediction = model.predict(model.encoder(counts, library), condition)
-    before = model.decoder(start_of(prediction), library, offset)
+    before = model.decoder(prediction.start, library, offset)
     own = abducted_rate(counts, before, generator) / before.mu
 
     def outcome() -> CountDistribution:

@@ -37,7 +37,6 @@ class ResponderMixture(nn.Module):
     posterior of their fractions; `prior` [2] is the Beta distribution over sets. What is
     predicted for all cells stays their mean: responders are shifted by more than it, so that in
     expression f · responders + (1 − f) · escapers is what the predictor says of everyone.
-    `readout` [C, D] turns a change of log shares into a latent shift.
     """
 
     sets: Tensor

@@ -29,6 +29,11 @@ class Prediction:
     first_order: Float[Tensor, "B D"]
     second_order: Float[Tensor, "B D"]
 
+    @property
+    def start(self) -> Float[Tensor, "B D"]:
+        """Return z_b, the state of the control cell that the prediction departs from."""
+        return self.mean - self.first_order - self.second_order
+
     def rows(self, index: Int[Tensor, " N"]) -> Prediction:
         """Return the predictions of the cells at `index`."""
         return Prediction(

@@ -108,7 +108,7 @@ class PredictiveHead(nn.Module):
         self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
     ) -> HeadOutput:
         """Draw from the predictor; the KL is to the learnable conditional prior."""
-        state = prediction.mean - prediction.first_order - prediction.second_order
+        state = prediction.start
         mean, spread = self.prior(torch.cat((state, prediction.first_order), dim=1)).chunk(2, 1)
         bounded = LOG_VARIANCE_LIMIT * torch.tanh(spread / LOG_VARIANCE_LIMIT)
         q = Gaussian(prediction.mean, prediction.log_variance)

@@ -27,7 +27,6 @@ from gpjepa.model.gpjepa import WorldModel
 from gpjepa.training.error_fit import Residuals, fit_errors
 from gpjepa.training.measured_effects import ERROR_FLOOR, MeasuredEffects
 from gpjepa.training.shrinkage import Posterior
-from gpjepa.training.targets import denoised
 from gpjepa.training.validation import EffectValidation
 
 LEAST_SCALE = 0.02  # of the shift of a member whose features nothing speaks for
@@ -55,7 +54,7 @@ def calibrate(
     Then their errors are fitted, by kind. `gated` [G] marks the genes that errors are judged on.
     The trust scales are set in `model`.
     """
-    observed, known = validation.observed, denoised(training)
+    observed, known = validation.observed, training.posterior
     novel = ~validation.measured
     supports_novel = _choose_trust(model, validation, novel, gated)
     supports_novel = supports_novel or _relations_hold(model, validation, novel, gated)

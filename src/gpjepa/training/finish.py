@@ -81,6 +81,6 @@ def _aligned(
 
 def _combinations(prepared: Prepared) -> np.ndarray:
     """Return the rows of validation combinations of which every member was measured."""
-    known = prepared.vocabulary.is_measured
-    members = [members_of(label) for label in prepared.validation.labels]
-    return np.flatnonzero([len(own) > 1 and all(map(known, own)) for own in members])
+    known = prepared.vocabulary.all_measured
+    labels = prepared.validation.labels
+    return np.flatnonzero([len(members_of(label)) > 1 and known(label) for label in labels])

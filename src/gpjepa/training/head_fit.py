@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import torch_stream
-from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
-from gpjepa.inference.cells import CellTable
+from gpjepa.inference.cells import CellTable, tables_joined
 from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.predictor import Prediction, Predictor
@@ -29,16 +28,66 @@ from gpjepa.training.stage_bc import PairBatch, pairing_of
 from gpjepa.training.trainer import SCORE
 
 Source = Callable[[int, torch.device], PairBatch]
+Pair = Callable[[PairBatch, Tensor, Tensor], Tensor]
 MEASURED_BATCHES = 16  # on which the residuals are measured before the first step
 JUDGED_BATCHES = 8  # of validation cells that choose the step
 FEWEST = 3  # validation perturbations below which none is chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """Draws latents from recognition beside what a fitted model predicts.
+
+    Recognition was trained on the transformer's own means, those of the predictor `alone`; what it
+    finds beside those is put beside the means that the composition has moved since. Batches hold
+    latents in place of counts, see `encoded`.
+    """
+
+    model: WorldModel
+    base: RecognitionHead
+    pair: Pair
+    alone: Predictor
+
+    @classmethod
+    def of(cls, model: WorldModel, base: RecognitionHead, pair: Pair) -> Recogniser:
+        """Bind the recognition `base` to a fitted model, whose composition it never saw."""
+        alone = deepcopy(model.predictor)
+        alone.composition = None
+        return cls(model, base, pair, alone)
+
+    @torch.no_grad()
+    def __call__(
+        self, batch: PairBatch, generator: Generator
+    ) -> tuple[Prediction, Float[Tensor, "B D"]]:
+        """Pair the latents of a batch, predict, and draw from recognition around the prediction."""
+        state, seen, model = batch.control, batch.counts, self.model
+        state = state[self.pair(batch, state, seen)]
+        prediction = model.predict(state, batch.condition)
+        if model.start is not None:
+            state = model.start(state)
+        own = self.alone(state, batch.condition, model.condition)
+        found = self.base.recognise(own, seen).sample(generator)
+        return prediction, prediction.mean + found - own.mean
+
+    def perturbed(
+        self, source: Source, batches: int, generator: Generator
+    ) -> tuple[Prediction, Float[Tensor, "B D"]]:
+        """Return predictions and recognised latents of perturbed cells, the first of a source."""
+        predictions, latents = [], []
+        for step in range(batches):
+            batch = source(step, self.model.device())
+            prediction, latent = self(batch, generator)
+            rows = torch.nonzero(batch.perturbation[batch.group] >= 0).squeeze(1)
+            predictions.append(prediction.rows(rows))
+            latents.append(latent[rows])
+        return joined(predictions), torch.cat(latents)
 
 
 class StageHead(nn.Module):
     """The denoising (or velocity) loss of latents that recognition draws.
 
     Batches hold the cells' latents in place of their counts, see `encoded`. Only the head is part
-    of the stage: the model that predicts and recognises stays as it is.
+    of the stage: the model that predicts and recognises, in `recogniser`, stays as it is.
     """
 
     name = "head"
@@ -48,16 +97,15 @@ class StageHead(nn.Module):
         model: WorldModel,
         head: ResidualHead,
         source: Source,
-        pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
+        pair: Pair,
         judged: Source | None,
         seed: int,
     ) -> None:
         super().__init__()
         self.head = head.to(model.device())
         head.base.requires_grad_(False)
-        self.source, self.pair, self.seed = source, pair, seed
-        # In a tuple, so that they are no part of the stage's state.
-        self.frozen = (model, _alone(model))
+        self.source, self.seed = source, seed
+        self.recogniser = Recogniser.of(model, head.base, pair)
         head.prepare(*self._drawn(source, MEASURED_BATCHES))
         self.judged = None if judged is None else self._drawn(judged, JUDGED_BATCHES)
 
@@ -67,40 +115,14 @@ class StageHead(nn.Module):
 
     def forward(self, batch: PairBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the loss of the head."""
-        prediction, latent = self._recognised(batch, generator)
+        prediction, latent = self.recogniser(batch, generator)
         return Terms((Term("head", self.head.loss(prediction, latent, generator)),))
 
-    @torch.no_grad()
-    def _recognised(
-        self, batch: PairBatch, generator: Generator
-    ) -> tuple[Prediction, Float[Tensor, "B D"]]:
-        """Pair the latents of a batch, predict, and draw from recognition around the prediction.
-
-        Recognition was trained on the transformer's own means; what it finds beside those is put
-        beside the means that the composition has moved since.
-        """
-        state, seen = batch.control, batch.counts
-        state = state[self.pair(batch, state, seen)]
-        model, alone = self.frozen
-        prediction = model.predict(state, batch.condition)
-        if model.start is not None:
-            state = model.start(state)
-        own = alone(state, batch.condition, model.condition)
-        found = self.head.base.recognise(own, seen).sample(generator)
-        return prediction, prediction.mean + found - own.mean
-
     def _drawn(self, source: Source, batches: int) -> tuple[Prediction, Float[Tensor, "B D"]]:
-        """Return predictions and recognised latents of perturbed cells, the first of a source."""
-        device = self.frozen[0].device()
+        """Return predictions and recognised latents of perturbed cells, always the same."""
+        device = self.recogniser.model.device()
         generator = torch_stream(self.seed, "head", "drawn", device=device)
-        predictions, latents = [], []
-        for step in range(batches):
-            batch = source(step, device)
-            prediction, latent = self._recognised(batch, generator)
-            rows = torch.nonzero(batch.perturbation[batch.group] >= 0).squeeze(1)
-            predictions.append(prediction.rows(rows))
-            latents.append(latent[rows])
-        return joined(predictions), torch.cat(latents)
+        return self.recogniser.perturbed(source, batches, generator)
 
     def after_step(self, step: int, steps: int) -> None:
         """Leave everything as it is."""
@@ -116,13 +138,6 @@ class StageHead(nn.Module):
             return {}
         generator = torch_stream(self.seed, "head", "judge", device=device)
         return {SCORE: float(self.head.loss(*self.judged, generator))}
-
-
-def _alone(model: WorldModel) -> Predictor:
-    """Return the predictor as it was trained, without a composition of measured effects."""
-    alone = deepcopy(model.predictor)
-    alone.composition = None
-    return alone
 
 
 def joined(predictions: Sequence[Prediction]) -> Prediction:
@@ -176,17 +191,15 @@ def variational_head(model: WorldModel) -> RecognitionHead:
 def judged_labels(cells: Annotated, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Return the validation perturbations of measured members; none where they are too few."""
     labels = sorted(set(cells.labels.astype(str)))
-    known = tuple(x for x in labels if all(map(vocabulary.is_measured, members_of(x))))
+    known = tuple(x for x in labels if vocabulary.all_measured(x))
     return known if len(known) >= FEWEST else ()
 
 
 def stacked(first: Annotated, second: Annotated) -> Annotated:
     """Return the cells of both, which are of one panel."""
-    counts = vstack([first.table.counts, second.table.counts], format="csr")
-    library = np.concatenate([first.table.library, second.table.library])
     doses = [cells.dose for cells in (first, second) if cells.dose is not None]
     return Annotated(
-        CellTable(counts, library),
+        tables_joined([first.table, second.table]),
         np.concatenate([first.names, second.names]),
         np.concatenate([first.labels, second.labels]),
         np.concatenate([first.covariates, second.covariates]),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from gpjepa.data.labels import CONTROL
 from gpjepa.evaluation.pseudobulk import count_resolution, group_pseudobulk, group_standard_error
+from gpjepa.training.shrinkage import Posterior, empirical_bayes
 
 ERROR_FLOOR = 0.02  # log1p units: no pseudobulk is trusted further
 
@@ -26,6 +28,11 @@ class MeasuredEffects:
     error: np.ndarray
     control_error: np.ndarray
     cells: np.ndarray
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Return the effects given their noisy measurements; estimated once."""
+        return empirical_bayes(self.effect, self.error**2, self.control_error**2)
 
     def take(self, rows: np.ndarray) -> MeasuredEffects:
         """Return the perturbations at `rows`."""

@@ -7,10 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from scipy.sparse import vstack
 
 from gpjepa.core.config import Config
 from gpjepa.core.contradictions import LEARNED
@@ -88,14 +86,6 @@ def seeded_world_model(prepared: Prepared, config: Config, seed: int) -> WorldMo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "model"))
         return WorldModel(prepared.moments, prepared.spec, begun)
-
-
-def joined(tables: list[CellTable]) -> CellTable:
-    """Stack tables of the same genes."""
-    if len(tables) == 1:
-        return tables[0]
-    counts = vstack([table.counts for table in tables], format="csr")
-    return CellTable(counts, np.concatenate([table.library for table in tables]))
 
 
 def run_stage_a(

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from gpjepa.model.effect_composition import EffectComposition
-from gpjepa.training.measured_effects import ERROR_FLOOR, MeasuredEffects
+from gpjepa.training.measured_effects import ERROR_FLOOR
 from gpjepa.training.prepare import Prepared
-from gpjepa.training.shrinkage import Posterior, empirical_bayes
 from gpjepa.training.stage_bc import EffectTargets
 
 
@@ -18,7 +17,7 @@ def effect_targets(prepared: Prepared, composition: EffectComposition | None) ->
     A set that is composed has the composed effect as its target: its own measurement is part of
     that, and a second opinion would pull its members away from theirs.
     """
-    measured, posterior = prepared.observed, denoised(prepared.observed)
+    measured, posterior = prepared.observed, prepared.observed.posterior
     effect = torch.from_numpy(posterior.mean).float()
     if composition is not None and composition.stacked is not None:
         members = torch.from_numpy(prepared.vocabulary.encode(measured.labels))
@@ -26,8 +25,3 @@ def effect_targets(prepared: Prepared, composition: EffectComposition | None) ->
         effect[at[:, None], composition.genes[None]] = composition.target(members[at])
     error = torch.from_numpy(np.hypot(posterior.deviation, ERROR_FLOOR)).float()
     return EffectTargets(effect, error, prepared.moments.target)
-
-
-def denoised(measured: MeasuredEffects) -> Posterior:
-    """Return the effects of the training perturbations given their noisy measurements."""
-    return empirical_bayes(measured.effect, measured.error**2, measured.control_error**2)

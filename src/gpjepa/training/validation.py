@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from gpjepa.core.random import numpy_stream
-from gpjepa.data.labels import members_of
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.means import control_shares, encode_controls, mean_shares
 from gpjepa.model.gpjepa import WorldModel
@@ -75,8 +74,6 @@ def make_validation(
     count = min(CONTROLS, len(controls.table))
     chosen = numpy_stream(seed, "validation").permutation(len(controls.table))[:count]
     members = vocabulary.encode(observed.labels) if observed.labels else np.zeros((0, 1), int)
-    measured = np.array(
-        [all(map(vocabulary.is_measured, members_of(x))) for x in observed.labels], dtype=bool
-    )
+    measured = np.array([vocabulary.all_measured(label) for label in observed.labels], dtype=bool)
     few = controls.take(np.sort(chosen))
     return EffectValidation(few, members, observed, measured, target, seed)

@@ -61,7 +61,7 @@ class Frame(nn.Module):
     @torch.no_grad()
     def measure(self, prediction: Prediction, latent: Float[Tensor, "B D"]) -> None:
         """Take scale and moments from training cells."""
-        state = _state(prediction)
+        state = prediction.start
         residual = (latent - prediction.mean).square().mean(dim=0).sqrt()
         self.scale.copy_(residual.clamp_min(LEAST_SCALE))
         self.centre.copy_(state.mean(dim=0))
@@ -83,17 +83,12 @@ class Frame(nn.Module):
         """Return what the network is told of a prediction."""
         pair = prediction.second_order / self.scale
         return Circumstances(
-            (_state(prediction) - self.centre) / self.width,
+            (prediction.start - self.centre) / self.width,
             prediction.first_order / self.scale + pair,
             pair,
             prediction.log_variance,
             torch.ones_like(pair[:, :1]),
         )
-
-
-def _state(prediction: Prediction) -> Float[Tensor, "B D"]:
-    """Return z_b."""
-    return prediction.mean - prediction.first_order - prediction.second_order
 
 
 class ModulatedBlock(nn.Module):
