@@ -1,0 +1,131 @@
+"""Mean states of control cells under sets, from shifts of members and pairs that are kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gpjepa.planning.kept import Kept
+from gpjepa.planning.origin import Origin
+from gpjepa.planning.runs import run
+from gpjepa.planning.sets import sizes
+
+NONE = -1
+CHUNK = 256  # sets whose cells are looked at at once
+
+
+class Moved(NamedTuple):
+    """Where sets bring the control cells: mean latents, and of which shifts each cell's is made.
+
+    `singles` [S, K] and `pairs` [S, Q] are keys of shifts that are kept, −1 for none.
+    """
+
+    mean: Float[Tensor, "S D"]
+    singles: np.ndarray
+    pairs: np.ndarray
+
+
+class Shifts:
+    """z_b + Σ Δ₁ + Δ₂ of g_φ on common control cells, for sets of M candidates.
+
+    `members` [M] number the candidates as the model does. A candidate's first-order shift is run
+    once per cell and kept, and so is a pair's where the transformer gives it. Where members'
+    effects are composed, what they do together is the same for all cells and needs no run. A
+    predictor of the form "free" is run on every set as a whole.
+    """
+
+    def __init__(self, origin: Origin, members: np.ndarray) -> None:
+        self.origin = origin
+        self.members = torch.from_numpy(np.asarray(members, dtype=np.int64))
+        self.members = self.members.to(origin.start.device)
+        cells, latent = origin.start.shape
+        self.first = Kept(cells, latent, origin.start)
+        self.pairs = Kept(cells, latent, origin.start)
+        self.start = origin.start.mean(dim=0)
+
+    @property
+    def candidates(self) -> int:
+        """Return the number of candidates, M."""
+        return len(self.members)
+
+    def named(self, sets: np.ndarray) -> Tensor:
+        """Return sets of candidates as the model numbers them."""
+        index = torch.from_numpy(sets).to(self.members.device)
+        return torch.where(index >= 0, self.members[index.clamp_min(0)], NONE)
+
+    @torch.no_grad()
+    def __call__(self, sets: np.ndarray) -> Moved:
+        """Return the mean latents that `Predictor` gives sets [S, K]."""
+        predictor = self.origin.model.predictor
+        if predictor.form == "free":
+            return self._whole(sets)
+        self.first.fill(sets[sets >= 0], self._first)
+        mean = self.start + self.first.total(sets)
+        pairs = np.full((len(sets), 0), NONE)
+        left = sizes(sets) > 1
+        if predictor.composition is not None and left.any():
+            rows = np.flatnonzero(left)
+            shifts = predictor.composition(self.named(sets[rows]))
+            mean[torch.from_numpy(rows).to(mean.device)] += shifts.together
+            left[rows] = ~shifts.composed.cpu().numpy()
+        if predictor.form != "additive" and left.any():
+            pairs = self._keys(np.where(left[:, None], sets, NONE))
+            self.pairs.fill(pairs[pairs >= 0], self._second)
+            mean = mean + self.pairs.total(pairs)
+        return Moved(mean, sets, pairs)
+
+    def along(self, moved: Moved, gradient: Float[Tensor, "S D"]) -> Float[Tensor, "S N"]:
+        """Return each cell's own deviation from the mean latent, along one direction for each set.
+
+        What the cells have in common has no part.
+        """
+        found = gradient @ self.origin.start.T
+        for rows in torch.arange(len(gradient)).split(CHUNK):
+            direction = gradient[rows]
+            for kept, keys in ((self.first, moved.singles), (self.pairs, moved.pairs)):
+                found[rows] += kept.along(keys[rows.numpy()], direction)
+        return found - found.mean(dim=1, keepdim=True)
+
+    def _first(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
+        """Run the first-order shifts of candidates, what the composition adds included."""
+        names = self.named(keys[:, None])
+        shifts = run(self.origin, names).first
+        composition = self.origin.model.predictor.composition
+        if composition is not None:
+            shifts = shifts + composition(names).alone[:, None]
+        return shifts
+
+    def _second(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
+        """Run the pair shifts of the transformer."""
+        pairs = np.stack(np.divmod(keys, self.candidates), axis=1)
+        return run(self.origin, self.named(pairs)).second
+
+    def _keys(self, sets: np.ndarray) -> np.ndarray:
+        """Return the keys of all pairs of each set [S, Q], −1 where there is none."""
+        first, second = np.triu_indices(sets.shape[1], 1)
+        one, other = sets[:, first], sets[:, second]
+        return np.where((one >= 0) & (other >= 0), one * self.candidates + other, NONE)
+
+    def _whole(self, sets: np.ndarray) -> Moved:
+        """Run sets as a whole; their shifts are kept for as long as `Moved` is looked at."""
+        self.pairs.clear()
+        keys = np.arange(len(sets))
+        names = self.named(sets)
+
+        def make(rows: np.ndarray) -> Float[Tensor, "S N D"]:
+            own = names[torch.from_numpy(rows).to(names.device)]
+            shifts = run(self.origin, own).first
+            composition = self.origin.model.predictor.composition
+            if composition is None:
+                return shifts
+            both = composition(own)
+            return shifts + (both.alone + both.together)[:, None]
+
+        self.pairs.fill(keys, make)
+        nothing = np.full((len(sets), 0), NONE)
+        pairs = keys[:, None]
+        return Moved(self.start + self.pairs.total(pairs), nothing, pairs)
