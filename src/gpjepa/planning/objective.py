@@ -140,6 +140,11 @@ class Ledger:
         return Best(sets[0], float(scores.energy[0]), float(scores.error[0]))
 
     @property
+    def lowest(self) -> float:
+        """Return the lowest energy of a set that may be the answer; inf before there is one."""
+        return float(self._energy[self._answer].min(initial=np.inf))
+
+    @property
     def evaluated(self) -> np.ndarray:
         """Return all sets scored [spent, K], in the order of their evaluation."""
         if len(self._sets) > 1:
@@ -179,8 +184,7 @@ class Ledger:
         error = np.where(at >= 0, np.append(self._error, np.inf)[at], np.inf)
         finite = energy[np.isfinite(energy)]
         spread = (float(finite.std()) if len(finite) else np.nan) if spread is None else spread
-        lowest = float(self._energy[self._answer].min(initial=np.inf))
-        self.trace.append(TracePoint(phase, iteration, self.spent, lowest, spread))
+        self.trace.append(TracePoint(phase, iteration, self.spent, self.lowest, spread))
         return Scores(energy, error)
 
     def _enter(self, fresh: np.ndarray, answer: np.ndarray | None) -> None:

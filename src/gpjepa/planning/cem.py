@@ -1,0 +1,115 @@
+"""The cross-entropy method over sets, warmed by first-order effects and led by guesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gpjepa.core.random import numpy_stream
+from gpjepa.planning.guided import GuessSearch, first_order, neighbours
+from gpjepa.planning.objective import Ledger
+from gpjepa.planning.proposals import Proposal, even, warmed
+from gpjepa.planning.sets import canonical
+
+FEWEST, MOST = 8, 1024  # sets of a batch
+SHARE = 0.1  # of the candidates that are probable at the start, when these were scored alone
+UNGUIDED = 2  # draws for each set that is scored, as some were scored before
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Draws sets, scores them, moves the probabilities towards the best, and begins again.
+
+    The budget is split into about `batches`. The best `elite` of a batch, each once, with the best
+    set so far are what probabilities move to; `smoothing` is the weight of the old ones, and none
+    falls below `least` of an even one. With `warm` candidates are scored alone first. With
+    `guided` a batch holds the sets with the best guesses among `screened` times as many draws and
+    among what a search over guesses finds; the share `explore` of it is drawn as it comes. When
+    `patience` batches brought nothing better, or nothing new is drawn, elites agree: the
+    neighbours of the best set are scored and the probabilities begin afresh, until `restarts` in
+    a row brought nothing better.
+    """
+
+    batches: int = 30
+    elite: float = 0.2
+    smoothing: float = 0.3
+    least: float = 0.05
+    warm: bool = True
+    guided: bool = True
+    screened: int = 16
+    explore: float = 0.2
+    patience: int = 4
+    restarts: int = 5
+    search: GuessSearch = field(default_factory=GuessSearch)
+
+    def __call__(self, ledger: Ledger, seed: int) -> None:
+        """Spend the budget, or less where restarts bring nothing better."""
+        alone = first_order(ledger) if self.warm else None
+        run = _Run(self, ledger, numpy_stream(seed, "planning", "cem"))
+        start = even(ledger.space) if alone is None else warmed(ledger.space, alone, SHARE)
+        idle = 0
+        while ledger.left and idle <= self.restarts:
+            before, spent = ledger.lowest, ledger.spent
+            run.settle(start)
+            if ledger.spent == spent:
+                return
+            idle = 0 if ledger.lowest < before else idle + 1
+
+
+class _Run:
+    """One search: its settings, ledger and random stream, and the size of its batches."""
+
+    def __init__(self, method: CrossEntropy, ledger: Ledger, rng: np.random.Generator) -> None:
+        self.method, self.ledger, self.rng = method, ledger, rng
+        self.size = min(MOST, max(FEWEST, -(-ledger.left // method.batches)))
+        self.rounds = 0
+
+    def settle(self, proposal: Proposal) -> None:
+        """Move the proposal until elites agree, then look at the best set's neighbours."""
+        method, ledger = self.method, self.ledger
+        stale, iteration = 0, 0
+        while ledger.left and stale < method.patience:
+            batch = self.batch(proposal)
+            if not len(batch):
+                break
+            before = ledger.lowest
+            energy = ledger.score(batch, f"round {self.rounds}", iteration).energy
+            proposal = self.moved(proposal, batch, energy)
+            stale = 0 if ledger.lowest < before else stale + 1
+            iteration += 1
+        while method.guided and ledger.left and np.isfinite(ledger.lowest):
+            near = neighbours(ledger)[: self.size]
+            if not len(near):
+                break
+            ledger.score(near, f"neighbours {self.rounds}", iteration)
+            iteration += 1
+        self.rounds += 1
+
+    def moved(self, proposal: Proposal, batch: np.ndarray, energy: np.ndarray) -> Proposal:
+        """Return the proposal drawn towards the best of a batch and the best set so far."""
+        method = self.method
+        order = np.argsort(energy, kind="stable")[: max(2, round(method.elite * self.size))]
+        order = order[np.isfinite(energy[order])]
+        if not len(order) and not np.isfinite(self.ledger.lowest):
+            return proposal
+        elites = canonical(np.concatenate((batch[order], self.ledger.best.members[None])))
+        return proposal.moved(elites, method.smoothing, method.least)
+
+    def batch(self, proposal: Proposal) -> np.ndarray:
+        """Return the distinct sets to score next; empty where the draws bring nothing new."""
+        method, ledger, size = self.method, self.ledger, self.size
+        many = size * (method.screened if method.guided else UNGUIDED)
+        drawn = canonical(proposal.draw(many, self.rng))
+        drawn = drawn[~ledger.known(drawn)]
+        if not method.guided:
+            return drawn[:size]
+        favoured = np.unique(drawn[:size][drawn[:size] >= 0])
+        sets, guess = method.search(ledger, favoured)
+        own = ledger.guess(drawn) if len(drawn) else np.zeros(0)
+        if own is None:
+            return drawn[:size]
+        every, value = np.concatenate((sets, drawn)), np.concatenate((guess, own))
+        promising = every[np.argsort(value, kind="stable")][: 2 * size]
+        explored = drawn[: max(1, round(method.explore * size))]
+        return canonical(np.concatenate((explored, promising)))[:size]
