@@ -37,6 +37,7 @@ class Shape:
     latent_points: int = 1500
     simulated: bool = False
     uncertainty: bool = True  # whether the run records what shows calibration
+    plans: int = 1
     seed: int = 0
 
     @property
@@ -70,6 +71,9 @@ def write_run(folder: Path, shape: Shape | None = None) -> Path:
     _write(evaluation / "summary.json", _summary(shape, tables["metrics"]))
     _history(rng).to_csv(folder / "history.csv", index=False)
     _documents(folder, shape)
+    for index in range(shape.plans):
+        (folder / "plans").mkdir(exist_ok=True)
+        _write(folder / "plans" / f"goal-{index}.json", _plan(shape, np.random.default_rng(index)))
     return folder
 
 
@@ -336,6 +340,39 @@ def _screen(shape, rng):
     columns = ["perturbation", "predicted_effect_size", "additive_effect_size", "novelty",
                "verdict", "top_genes"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _plan(shape, rng):
+    names = [*shape.held_out, *TRAINED]
+    energies = np.sort(rng.gamma(6, 0.1, len(names))) + 0.4
+    table = [
+        {"rank": rank + 1, "set": label, "size": label.count("+") + 1, "energy": energy,
+         "energy_se": 0.02, "low": energy - 0.05, "high": energy + 0.05,
+         "closed": 1 - energy / 1.6, "additive_energy": energy + 0.03, "interaction": -0.03,
+         "novelty": 0.0, "nearest": "KLF1", "measured": rank % 2 == 0,
+         "verdict": VERDICTS[rank % 3], "source": "model"}
+        for rank, (label, energy) in enumerate(zip(names, energies, strict=True))
+    ]  # fmt: skip
+    kinds = np.repeat(["control", "goal", "predicted"], 80)
+    centre = {"control": (0, 0), "goal": (2, 1), "predicted": (1.8, 0.8)}
+    cells = np.array([centre[kind] for kind in kinds]) + rng.normal(0, 0.7, (len(kinds), 2))
+    means = [[kind, kind, *centre[kind]] for kind in centre]
+    means += [["additive", "sum", 1.4, 0.9], ["member", "KLF1", 1.1, 0.1]]
+    traces = {
+        name: [[spent, float(1.3 * np.exp(-spent / scale) + energies[0])]
+               for spent in range(105, 1100, 100)]
+        for name, scale in (("cem", 150), ("random", 600), ("greedy", 300))
+    }  # fmt: skip
+    return {
+        "goal": {"kind": "condition", "name": names[0], "cells": 80}, "planner": "cem",
+        "evaluations": 1005, "sets": 5565, "energy": "latent L1", "rescored": 20,
+        "distance": 1.6, "additive": {"set": names[1], "energy": 0.9}, "notes": [],
+        "comparison": [{"planner": name, "set": names[0], "energy": rows[-1][1],
+                        "evaluations": rows[-1][0]} for name, rows in traces.items()],
+        "table": table, "traces": traces,
+        "map": {"kind": kinds.tolist(), "x": cells[:, 0].tolist(), "y": cells[:, 1].tolist(),
+                "explained": [0.41, 0.13], "means": means},
+    }  # fmt: skip
 
 
 def _history(rng):

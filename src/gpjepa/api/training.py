@@ -53,6 +53,7 @@ class Trainee:
         device: str,
     ) -> None:
         self.config, self.seed, self.split, self.given = config, seed, split, features
+        self.data = data
         with steady_threads(data.n_genes):
             self.prepared: Prepared = prepare(data, split, config, features)
         self.session = Session(fabric=open_fabric(device), seed=seed)

@@ -22,6 +22,7 @@ from gpjepa.report import (
 )
 from gpjepa.report.embed import safe_json
 from gpjepa.report.numbers import interval, number, whole
+from gpjepa.report.plan import plan_views
 from gpjepa.report.run import AXES, Run, read_run
 from gpjepa.report.tables import text_of, values_of
 from gpjepa.report.trust import trust
@@ -81,10 +82,12 @@ def _view(run: Run) -> dict[str, Any]:
     """Return everything that the template shows."""
     groups = effect_panels.panel_groups(run)
     trusted = trust(run)
+    plans = plan_views(run)
     moments = [populations.variance_scatter(run), populations.zero_scatter(run)]
     named = {f"effect {panel.perturbation}": panel.points for of in groups for panel in of.panels}
     named |= {f"moment {moment.title}": moment.points for moment in moments}
     named |= {f"trust {panel.text.key}": panel.points for panel in trusted.panels if panel.points}
+    named |= {plan.key: plan.points for plan in plans if plan.points}
     data: dict[str, Any] = {
         "scoreboard": scoreboard.details(run),
         "points": {name: points.document() for name, points in named.items()},
@@ -108,6 +111,7 @@ def _view(run: Run) -> dict[str, Any]:
         "groups": groups,
         "trust": trusted,
         "head": head_facts(run),
+        "plans": plans,
         "screen_rows": len(run.screen),
         "verdicts": screen.verdicts(run),
         "conditions": populations.conditions(run),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import read_json
+from gpjepa.report.plan_file import Plan, read_plans
 from gpjepa.report.tables import (
     CURVES,
     EFFECTS,
@@ -46,7 +47,7 @@ RUN_FILES = (HISTORY.name, "config.json", "split.json", "provenance.json")
 class Run:
     """The tables and documents of a finished, evaluated run.
 
-    `curves`, `spread`, `responders` and `head` are empty where the run does not have them.
+    `curves`, `spread`, `responders`, `head` and `plans` are empty where the run has none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Run:
     spread: pd.DataFrame
     responders: pd.DataFrame
     head: dict[str, Any]
+    plans: tuple[Plan, ...] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -111,6 +113,7 @@ def read_run(run: Path | str) -> Run:
         spread=read_optional(evaluation / SPREAD.name, SPREAD),
         responders=read_optional(evaluation / RESPONDERS.name, RESPONDERS),
         head=_optional_document(folder / "head.json"),
+        plans=read_plans(folder),
     )
     _require_axes(loaded)
     return loaded
