@@ -12,6 +12,7 @@ from gpjepa.planning.origin import Origin
 
 FEW = 16  # cells that a decoder that is not linear is run on
 TINY = 1e-30
+LEAST_VARIANCE = 0.1  # of a gene, relative to the mean over genes
 
 
 class EffectMap:
@@ -67,3 +68,26 @@ class EffectMap:
         none = torch.zeros_like(self.mean)[None]
         shares = self._scaled(none) if self.linear else self._decoded(none)
         return torch.log1p(self.origin.target * shares[0])
+
+
+def responding(origin: Origin) -> Tensor:
+    """Return the genes that effects are compared on: those that effects are composed on, or all."""
+    composition = origin.model.predictor.composition
+    if composition is None:
+        return torch.arange(origin.model.decoder.genes, device=origin.start.device)
+    return composition.genes
+
+
+def gene_weights(origin: Origin, error: Float[Tensor, " G"] | None = None) -> Float[Tensor, " G"]:
+    """Return how much each gene counts where effects are compared, of mean 1 over those that do.
+
+    With the standard `error` of a measured effect it is 1 over the variance, to which a share of
+    its mean over genes is added, so that genes without counts do not rule.
+    """
+    kept = responding(origin)
+    weights = origin.baseline.new_zeros(origin.model.decoder.genes)
+    if error is None:
+        return weights.index_fill(0, kept, 1.0)
+    variance = error.to(weights)[kept].square()
+    each = 1.0 / (variance + LEAST_VARIANCE * variance.mean()).clamp_min(TINY)
+    return weights.index_copy(0, kept, each / each.mean())

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gpjepa.core.errors import ConfigError, unknown
-from gpjepa.planning.effects import EffectMap
+from gpjepa.planning.effects import EffectMap, gene_weights
 from gpjepa.planning.goal import DirectionGoal, Goal, LatentGoal, SignatureGoal
 from gpjepa.planning.origin import Origin
 
@@ -21,6 +21,13 @@ class MeanEnergy(Protocol):
     """Energy [S] of mean latents [S, D], differentiable; lower is nearer the goal."""
 
     def __call__(self, latent: Float[Tensor, "S D"]) -> Float[Tensor, " S"]:
+        """Return the energies."""
+
+
+class EffectEnergy(Protocol):
+    """Energy [S] of effects [S, G] in log1p units, differentiable."""
+
+    def __call__(self, effect: Float[Tensor, "S G"]) -> Float[Tensor, " S"]:
         """Return the energies."""
 
 
@@ -52,28 +59,41 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class EffectDistance:
-    """Root mean squared difference to the goal's effect over genes, log1p units."""
+    """Root mean squared difference to the goal's effect over genes, log1p units.
 
-    effects: EffectMap
+    Genes count by `weights` [G].
+    """
+
     goal: Float[Tensor, " G"]
-    genes: Tensor
+    weights: Float[Tensor, " G"]
 
-    def __call__(self, latent: Float[Tensor, "S D"]) -> Float[Tensor, " S"]:
+    def __call__(self, effect: Float[Tensor, "S G"]) -> Float[Tensor, " S"]:
         """Return the distances."""
-        apart = self.effects(latent)[:, self.genes] - self.goal[self.genes]
-        return torch.sqrt(apart.square().mean(dim=1))
+        square = (effect - self.goal).square() @ self.weights
+        return torch.sqrt(square / self.weights.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class Signature:
     """Minus the weighted mean effect over genes, log1p units; weights' magnitudes sum to 1."""
 
-    effects: EffectMap
     weights: Float[Tensor, " G"]
 
-    def __call__(self, latent: Float[Tensor, "S D"]) -> Float[Tensor, " S"]:
+    def __call__(self, effect: Float[Tensor, "S G"]) -> Float[Tensor, " S"]:
         """Return the energies; below 0 where the signature is met."""
-        return -self.effects(latent) @ self.weights
+        return -effect @ self.weights
+
+
+@dataclass(frozen=True, eq=False)
+class OfEffect:
+    """An energy of the effects that mean latents decode to."""
+
+    effects: EffectMap
+    score: EffectEnergy
+
+    def __call__(self, latent: Float[Tensor, "S D"]) -> Float[Tensor, " S"]:
+        """Return the energies."""
+        return self.score(self.effects(latent))
 
 
 def mean_energy(origin: Origin, goal: Goal, kind: str = "latent") -> MeanEnergy:
@@ -84,29 +104,25 @@ def mean_energy(origin: Origin, goal: Goal, kind: str = "latent") -> MeanEnergy:
     """
     if kind not in KINDS:
         raise ConfigError(unknown("energy", kind, KINDS, f"use one of {', '.join(KINDS)}"))
-    device = origin.start.device
+    if kind == "expression" or isinstance(goal, SignatureGoal):
+        return OfEffect(EffectMap(origin), effect_energy(origin, goal))
+    if isinstance(goal, DirectionGoal):
+        way = goal.latent.to(origin.start)
+        return Progress(origin.start.mean(dim=0), way / way.norm())
+    return LatentDistance(goal.mean.to(origin.start))
+
+
+def effect_energy(origin: Origin, goal: Goal) -> EffectEnergy:
+    """Return the energy of effects to a goal; raise `ConfigError` for a goal without an effect."""
+    genes = origin.model.decoder.genes
     if isinstance(goal, SignatureGoal):
-        effects = EffectMap(origin)
-        return Signature(effects, goal.vector(effects.genes).to(device))
-    if kind == "latent":
-        if isinstance(goal, DirectionGoal):
-            way = goal.latent.to(device)
-            return Progress(origin.start.mean(dim=0), way / way.norm())
-        return LatentDistance(goal.mean.to(origin.start))
+        return Signature(goal.vector(genes).to(origin.start))
     if isinstance(goal, LatentGoal) or goal.effect is None:
         raise ConfigError(
             "the goal has no effect in expression; expected one for the energy 'expression'; give "
             "goal cells with counts, or use the energy 'latent'"
         )
-    effects, effect = EffectMap(origin), goal.effect.to(origin.start)
+    effect = goal.effect.to(origin.start)
     if isinstance(goal, DirectionGoal):
-        return Signature(effects, effect / effect.abs().sum())
-    return EffectDistance(effects, effect, responding(origin))
-
-
-def responding(origin: Origin) -> Tensor:
-    """Return the genes that effects are compared on: those that effects are composed on, or all."""
-    composition = origin.model.predictor.composition
-    if composition is None:
-        return torch.arange(origin.model.decoder.genes, device=origin.start.device)
-    return composition.genes
+        return Signature(effect / effect.abs().sum())
+    return EffectDistance(effect, gene_weights(origin, goal.error))

@@ -17,18 +17,21 @@ class CellsGoal:
     """The state of goal cells.
 
     `latents` [N, D] are theirs under the teacher, brought to where predictions start, see
-    `anchored`. `effect` [G] is their pseudobulk's difference to the control cells in log1p units,
-    None where nobody measured it.
+    `anchored` and `readout.placed`. `effect` [G] is their pseudobulk's difference to the control
+    cells in log1p units and `error` [G] its standard error, None where nobody measured them.
     """
 
     latents: Float[Tensor, "N D"]
     effect: Float[Tensor, " G"] | None = None
+    error: Float[Tensor, " G"] | None = None
 
     def __post_init__(self) -> None:
         _require_rows(self.latents)
         _require_finite("goal latents", self.latents)
         if self.effect is not None:
             _require_finite("the goal's effect", self.effect)
+        if self.error is not None:
+            _require_finite("the goal's standard errors", self.error)
 
     @property
     def mean(self) -> Float[Tensor, " D"]:

@@ -50,6 +50,10 @@ class Kept:
             found[there] += torch.bmm(shifts, direction[there].unsqueeze(2)).squeeze(2)
         return found
 
+    def of_cells(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
+        """Return the summed shifts of every cell of keys [S, J], −1 for none."""
+        return self.cells.total(keys)
+
     def clear(self) -> None:
         """Forget everything."""
         self.cells.clear()

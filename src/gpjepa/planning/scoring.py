@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gpjepa.core.errors import ConfigError
 from gpjepa.planning.energy import MeanEnergy, mean_energy
 from gpjepa.planning.goal import Goal
 from gpjepa.planning.objective import Scores
 from gpjepa.planning.origin import Origin
+from gpjepa.planning.risk import Doubt
 from gpjepa.planning.sets import sizes
 from gpjepa.planning.shift_guess import ShiftGuess
 from gpjepa.planning.shifts import Moved, Shifts
@@ -32,6 +34,14 @@ class Terms:
     size: float = 0.0
     cost: np.ndarray | None = None
     cost_weight: float = 0.0
+
+    def require(self, doubt: Doubt | None) -> None:
+        """Raise `ConfigError` for a risk without what says how far off effects may be."""
+        if not np.isfinite(self.risk) or (self.risk and doubt is None):
+            raise ConfigError(
+                f"risk is {self.risk}, error bars are {'not ' if doubt is None else ''}given; "
+                "expected a finite risk, and error bars where it is not 0; set risk to 0"
+            )
 
     def fixed(self, sets: np.ndarray) -> np.ndarray:
         """Return what size and cost add to each set [N, K]; it has no error."""
@@ -59,8 +69,11 @@ class MeanShiftObjective:
         *,
         kind: str = "latent",
         terms: Terms | None = None,
+        doubt: Doubt | None = None,
     ) -> None:
-        self.origin, self.goal, self.terms = origin, goal, terms or Terms()
+        self.origin, self.goal = origin, goal
+        self.terms, self.doubt = terms or Terms(), doubt
+        self.terms.require(doubt)
         self.shifts = Shifts(origin, candidates)
         self.energy: MeanEnergy = mean_energy(origin, goal, kind)
         self._guess = ShiftGuess(self.shifts.candidates, origin.start.shape[1])
@@ -107,7 +120,14 @@ class MeanShiftObjective:
         error = own.std(dim=1) / own.shape[1] ** 0.5
         self._remember(sets, moved)
         total = energy.double().cpu().numpy() + self.terms.fixed(sets)
+        if self.doubt is not None and self.terms.risk:
+            total += self.terms.risk * self.doubt.of_mean(sets, moved.mean, self.energy)
         return Scores(total, error.double().cpu().numpy())
+
+    def error_bar(self, sets: np.ndarray) -> np.ndarray:
+        """Return how far off each energy may be as the model's effects are, float64 [N]."""
+        assert self.doubt is not None
+        return self.doubt.of_mean(sets, self.latents(sets), self.energy)
 
     def _valued(
         self, mean: Float[Tensor, "S D"]

@@ -21,10 +21,12 @@ CHUNK = 256  # sets whose cells are looked at at once
 class Moved(NamedTuple):
     """Where sets bring the control cells: mean latents, and of which shifts each cell's is made.
 
-    `singles` [S, K] and `pairs` [S, Q] are keys of shifts that are kept, −1 for none.
+    `together` is what composed sets do beyond their members, the same for all cells; `singles`
+    [S, K] and `pairs` [S, Q] are keys of shifts that are kept, −1 for none.
     """
 
     mean: Float[Tensor, "S D"]
+    together: Float[Tensor, "S D"]
     singles: np.ndarray
     pairs: np.ndarray
 
@@ -65,18 +67,28 @@ class Shifts:
             return self._whole(sets)
         self.first.fill(sets[sets >= 0], self._first)
         mean = self.start + self.first.total(sets)
+        together = torch.zeros_like(mean)
         pairs = np.full((len(sets), 0), NONE)
         left = sizes(sets) > 1
         if predictor.composition is not None and left.any():
             rows = np.flatnonzero(left)
             shifts = predictor.composition(self.named(sets[rows]))
-            mean[torch.from_numpy(rows).to(mean.device)] += shifts.together
+            together[torch.from_numpy(rows).to(mean.device)] = shifts.together
             left[rows] = ~shifts.composed.cpu().numpy()
         if predictor.form != "additive" and left.any():
             pairs = self._keys(np.where(left[:, None], sets, NONE))
             self.pairs.fill(pairs[pairs >= 0], self._second)
             mean = mean + self.pairs.total(pairs)
-        return Moved(mean, sets, pairs)
+        return Moved(mean + together, together, sets, pairs)
+
+    @torch.no_grad()
+    def of_cells(self, sets: np.ndarray) -> tuple[Float[Tensor, "S N D"], Float[Tensor, "S N D"]]:
+        """Return the shifts of each cell under sets: of first order, and of members together."""
+        moved = self(sets)
+        second = moved.together[:, None] + self.pairs.of_cells(moved.pairs)
+        if self.origin.model.predictor.form == "free":
+            return second - moved.together[:, None], moved.together[:, None].expand_as(second)
+        return self.first.of_cells(moved.singles), second
 
     def along(self, moved: Moved, gradient: Float[Tensor, "S D"]) -> Float[Tensor, "S N"]:
         """Return each cell's own deviation from the mean latent, along one direction for each set.
@@ -115,17 +127,12 @@ class Shifts:
         self.pairs.clear()
         keys = np.arange(len(sets))
         names = self.named(sets)
-
-        def make(rows: np.ndarray) -> Float[Tensor, "S N D"]:
-            own = names[torch.from_numpy(rows).to(names.device)]
-            shifts = run(self.origin, own).first
-            composition = self.origin.model.predictor.composition
-            if composition is None:
-                return shifts
-            both = composition(own)
-            return shifts + (both.alone + both.together)[:, None]
-
-        self.pairs.fill(keys, make)
-        nothing = np.full((len(sets), 0), NONE)
-        pairs = keys[:, None]
-        return Moved(self.start + self.pairs.total(pairs), nothing, pairs)
+        together = self.start.new_zeros((len(sets), len(self.start)))
+        shifts = run(self.origin, names).first
+        composition = self.origin.model.predictor.composition
+        if composition is not None:
+            both = composition(names)
+            together, shifts = both.together, shifts + both.alone[:, None]
+        self.pairs.fill(keys, lambda rows: shifts[torch.from_numpy(rows).to(shifts.device)])
+        mean = self.start + together + self.pairs.total(keys[:, None])
+        return Moved(mean, together, np.full((len(sets), 0), NONE), keys[:, None])

@@ -1,0 +1,204 @@
+"""The objective that scores whole populations of latent cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gpjepa.core.random import torch_stream
+from gpjepa.model.diffusion.residual_head import ResidualHead
+from gpjepa.model.predictor import Prediction
+from gpjepa.model.variational import DeterministicHead
+from gpjepa.planning.energy import KINDS as MEAN_KINDS
+from gpjepa.planning.energy import mean_energy
+from gpjepa.planning.goal import Goal
+from gpjepa.planning.objective import Scores
+from gpjepa.planning.origin import Origin
+from gpjepa.planning.population_energy import (
+    EnergyDistance,
+    PopulationEnergy,
+    Valued,
+    population_energy,
+)
+from gpjepa.planning.risk import Doubt
+from gpjepa.planning.runs import run
+from gpjepa.planning.scoring import Terms
+from gpjepa.planning.shift_guess import ShiftGuess
+from gpjepa.planning.shifts import Shifts
+
+AT_ONCE = 64  # sets whose cells are made at once
+GUESSED = 512  # sets guessed at once
+FEW = 32  # cells that a guess is made of
+STEP = 0.01  # of a cell's spread, that gradients are differences over
+TINY = 1e-6
+
+
+class PopulationObjective:
+    """Energy of the population of latent cells that a set makes of the control cells.
+
+    Latents are those that the model's head draws, `draws` of each control cell; all sets see the
+    same cells and the same noise. The standard error is over cells and their latents, by the
+    influence of each on the energy. `candidates` [M] number the candidates as the model does.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        candidates: np.ndarray,
+        goal: Goal,
+        *,
+        kind: str = "energy distance",
+        terms: Terms | None = None,
+        doubt: Doubt | None = None,
+        draws: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.origin, self.goal, self.draws, self.seed = origin, goal, draws, seed
+        self.terms, self.doubt = terms or Terms(), doubt
+        self.terms.require(doubt)
+        self.shifts = Shifts(origin, candidates)
+        self.energy: PopulationEnergy = population_energy(origin, goal, kind)
+        self._of_mean = mean_energy(origin, goal, kind if kind in MEAN_KINDS else "latent")
+        generator = torch_stream(seed, "population", device=origin.start.device)
+        noise = origin.start.new_empty((draws, *origin.start.shape))
+        self.noise = noise.normal_(generator=generator)
+        self._guess = ShiftGuess(self.shifts.candidates, origin.start.shape[1])
+        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self._spread = torch.zeros_like(origin.start)  # summed log-variances, for guesses
+        self._spread_of = 0
+
+    def __call__(self, sets: np.ndarray) -> Scores:
+        """Score sets [N, K] of candidates."""
+        sets = np.asarray(sets, dtype=np.int64)
+        parts = [self._score(sets[at : at + AT_ONCE]) for at in range(0, len(sets), AT_ONCE)]
+        if not parts:
+            return Scores(np.zeros(0), np.zeros(0))
+        return Scores(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    def influence(self, sets: np.ndarray) -> np.ndarray:
+        """Return how each control cell, with its latents, moves each energy, float64 [N, cells].
+
+        Their standard deviation over √cells is the standard error; that of the difference of two
+        sets' rows is the error of the difference, as both see the same cells and noise.
+        """
+        return _numbers(self._by_cell(self.energy(self.cells(sets))))
+
+    @torch.no_grad()
+    def cells(self, sets: np.ndarray) -> Float[Tensor, "S C D"]:
+        """Return the populations of latents that sets lead to, `draws` of each control cell."""
+        return self._drawn(self.predicted(np.asarray(sets, dtype=np.int64)))
+
+    @torch.no_grad()
+    def predicted(self, sets: np.ndarray) -> Prediction:
+        """Return what g_φ predicts of every cell under each set, cells within sets."""
+        first, second = self.shifts.of_cells(sets)
+        spread = run(self.origin, self.shifts.named(sets)).log_variance
+        flat = (self.origin.start + first + second, spread, first, second)
+        return Prediction(*(part.flatten(0, 1) for part in flat))
+
+    def guess(self, sets: np.ndarray) -> np.ndarray | None:
+        """Return energies [N] of shifts expected from those scored before.
+
+        An energy distance is that of a few cells, whose own shifts and spread are taken to be
+        common to all sets; another energy is that of the mean latent.
+        """
+        if not self._spread_of:
+            return None
+        for known, shift in self._seen:
+            self._guess.learn(known, shift)
+        self._seen.clear()
+        found = [self.terms.fixed(sets[:0])]
+        for at in range(0, len(sets), GUESSED):
+            part = sets[at : at + GUESSED]
+            mean = self.shifts.start + torch.from_numpy(self._guess(part)).to(self.noise)
+            found.append(self._expected(mean) + self.terms.fixed(part))
+        return np.concatenate(found)
+
+    @torch.no_grad()
+    def _expected(self, mean: Float[Tensor, "S D"]) -> np.ndarray:
+        """Return the energies that mean latents let expect."""
+        if not isinstance(self.energy, EnergyDistance):
+            return _numbers(self._of_mean(mean))
+        row, goal = few_of(self.origin.cells, FEW), self.energy.goal
+        spread = torch.exp(0.5 * self._spread[row] / self._spread_of)
+        cells = self.origin.start[row] - self.shifts.start + spread * self.noise[0, row]
+        cells = cells - cells.mean(dim=0)
+        fewer = EnergyDistance(goal[few_of(len(goal), 2 * FEW)])
+        return _numbers(fewer(cells + mean[:, None]).energy)
+
+    def _score(self, sets: np.ndarray) -> Scores:
+        prediction = self.predicted(sets)
+        valued = self.energy(self._drawn(prediction))
+        own = self._by_cell(valued)
+        error = own.std(dim=1) / own.shape[1] ** 0.5
+        self._remember(sets, prediction)
+        total = _numbers(valued.energy) + self.terms.fixed(sets)
+        if self.doubt is not None and self.terms.risk:
+            total += self.terms.risk * self.error_bar(sets)
+        return Scores(total, _numbers(error))
+
+    def error_bar(self, sets: np.ndarray) -> np.ndarray:
+        """Return how far off each energy may be as the model's effects are, float64 [N]."""
+        assert self.doubt is not None
+        cells = self.cells(sets)
+        gradient = shift_gradient(self.energy, cells)
+        return self.doubt.of_latents(sets, cells.mean(dim=1), gradient)
+
+    def _drawn(self, prediction: Prediction) -> Float[Tensor, "S C D"]:
+        """Return latents of all cells of each set, the same noise for every set."""
+        cells, width = self.origin.start.shape
+        head = self.origin.model.head
+        mean = prediction.mean.view(-1, 1, cells, width)
+        if isinstance(head, DeterministicHead):
+            return mean.expand(-1, self.draws, -1, -1).flatten(1, 2)
+        if isinstance(head, ResidualHead) and bool(head.fitted):
+            return self._by_head(prediction)
+        spread = torch.exp(0.5 * prediction.log_variance).view_as(mean)
+        return (mean + spread * self.noise).flatten(1, 2)
+
+    def _by_head(self, prediction: Prediction) -> Float[Tensor, "S C D"]:
+        """Draw from a learned head, whose noise is its own: the same stream for every set."""
+        device, cells = self.origin.start.device, self.origin.cells
+        row = torch.arange(cells, device=device).repeat(self.draws)
+        found = []
+        for start in range(0, len(prediction.mean), cells):
+            generator = torch_stream(self.seed, "population", device=device)
+            found.append(self.origin.model.head.sample(prediction.rows(start + row), generator))
+        return torch.stack(found)
+
+    def _by_cell(self, valued: Valued) -> Float[Tensor, "S N"]:
+        """Return each control cell's influence, the mean over its draws."""
+        return valued.influence.view(len(valued.energy), self.draws, -1).mean(dim=1)
+
+    def _remember(self, sets: np.ndarray, prediction: Prediction) -> None:
+        cells, width = self.origin.start.shape
+        shift = prediction.mean.view(-1, cells, width).mean(dim=1) - self.shifts.start
+        self._seen.append((sets, _numbers(shift)))
+        spread = prediction.log_variance.view(-1, cells, width)
+        self._spread += spread.sum(dim=0)
+        self._spread_of += len(sets)
+
+
+def few_of(count: int, most: int) -> Tensor:
+    """Return up to `most` rows of `count`, evenly spaced."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
+
+
+def shift_gradient(energy: PopulationEnergy, cells: Float[Tensor, "S N D"]) -> Float[Tensor, "S D"]:
+    """Return the gradients of energies [S] in a shift that is common to a population's cells.
+
+    By differences: an energy need not be differentiable by itself.
+    """
+    width = cells.shape[2]
+    step = STEP * cells.std(dim=1).mean().clamp_min(TINY)
+    found = []
+    for axis in torch.eye(width, device=cells.device, dtype=cells.dtype):
+        ahead, behind = (energy(cells + sign * step * axis).energy for sign in (1.0, -1.0))
+        found.append((ahead - behind) / (2 * step))
+    return torch.stack(found, dim=1)
+
+
+def _numbers(values: Tensor) -> np.ndarray:
+    return np.asarray(values.double().cpu().numpy())
