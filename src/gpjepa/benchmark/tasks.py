@@ -19,6 +19,7 @@ from gpjepa.benchmark.cell_calibration import CELL_CALIBRATION
 from gpjepa.benchmark.cells_and_table import CELLS_AND_TABLE
 from gpjepa.benchmark.head_quality import HEADS
 from gpjepa.benchmark.populations import POPULATIONS
+from gpjepa.benchmark.recovery import RECOVERY
 from gpjepa.benchmark.table_calibration import CALIBRATION
 from gpjepa.benchmark.task import (
     CENTROID,
@@ -164,6 +165,7 @@ INSIGHTS = (
     CELLS_AND_TABLE,
     HEADS,
     POPULATIONS,
+    RECOVERY,
 )
 
 

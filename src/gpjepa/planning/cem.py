@@ -12,8 +12,10 @@ from gpjepa.planning.objective import Ledger
 from gpjepa.planning.proposals import Proposal, even, warmed
 from gpjepa.planning.sets import canonical
 
-FEWEST, MOST = 8, 1024  # sets of a batch
+FEWEST, MOST = 8, 4096  # sets of a batch
 SHARE = 0.1  # of the candidates that are probable at the start, when these were scored alone
+NUMBERS = 4_000_000  # random numbers of a batch of guided draws, about
+MORE = 5  # times the patience with guesses that promise something better
 UNGUIDED = 2  # draws for each set that is scored, as some were scored before
 
 
@@ -63,13 +65,14 @@ class _Run:
     def __init__(self, method: CrossEntropy, ledger: Ledger, rng: np.random.Generator) -> None:
         self.method, self.ledger, self.rng = method, ledger, rng
         self.size = min(MOST, max(FEWEST, -(-ledger.left // method.batches)))
-        self.rounds = 0
+        self.rounds, self.promise = 0, np.inf
+        self.widened: set[tuple[int, ...]] = set()
 
     def settle(self, proposal: Proposal) -> None:
         """Move the proposal until elites agree, then look at the best set's neighbours."""
         method, ledger = self.method, self.ledger
         stale, iteration = 0, 0
-        while ledger.left and stale < method.patience:
+        while ledger.left and not self.settled(stale):
             batch = self.batch(proposal)
             if not len(batch):
                 break
@@ -78,13 +81,32 @@ class _Run:
             proposal = self.moved(proposal, batch, energy)
             stale = 0 if ledger.lowest < before else stale + 1
             iteration += 1
-        while method.guided and ledger.left and np.isfinite(ledger.lowest):
-            near = neighbours(ledger)[: self.size]
-            if not len(near):
-                break
-            ledger.score(near, f"neighbours {self.rounds}", iteration)
-            iteration += 1
+        if method.guided and np.isfinite(ledger.lowest):
+            self.look_around(iteration)
         self.rounds += 1
+
+    def settled(self, stale: int) -> bool:
+        """Tell whether elites agree, `stale` batches having brought nothing better.
+
+        A promise of the guesses that is better than all that was scored is given more time.
+        """
+        patience = self.method.patience
+        promised = self.method.guided and self.promise < self.ledger.lowest
+        return stale >= (MORE * patience if promised else patience)
+
+    def look_around(self, iteration: int) -> None:
+        """Score the sets one member from the best one, until none of them is better.
+
+        It takes half of what is left at most.
+        """
+        ledger, size, at = self.ledger, self.size, 0
+        near, least = neighbours(ledger), ledger.left // 2
+        while ledger.left > least and at < len(near):
+            before = ledger.lowest
+            ledger.score(near[at : at + size], f"neighbours {self.rounds}", iteration)
+            at, iteration = at + size, iteration + 1
+            if ledger.lowest < before:
+                near, at = neighbours(ledger), 0
 
     def moved(self, proposal: Proposal, batch: np.ndarray, energy: np.ndarray) -> Proposal:
         """Return the proposal drawn towards the best of a batch and the best set so far."""
@@ -99,17 +121,20 @@ class _Run:
     def batch(self, proposal: Proposal) -> np.ndarray:
         """Return the distinct sets to score next; empty where the draws bring nothing new."""
         method, ledger, size = self.method, self.ledger, self.size
-        many = size * (method.screened if method.guided else UNGUIDED)
+        explored = max(1, round(method.explore * size))
+        many = UNGUIDED * size
+        if method.guided:
+            affordable = NUMBERS // max(1, ledger.space.candidates)
+            many = max(UNGUIDED * explored, min(method.screened * size, affordable))
         drawn = canonical(proposal.draw(many, self.rng))
         drawn = drawn[~ledger.known(drawn)]
         if not method.guided:
             return drawn[:size]
-        favoured = np.unique(drawn[:size][drawn[:size] >= 0])
-        sets, guess = method.search(ledger, favoured)
+        sets, guess = method.search(ledger, drawn, self.widened)
         own = ledger.guess(drawn) if len(drawn) else np.zeros(0)
         if own is None:
             return drawn[:size]
         every, value = np.concatenate((sets, drawn)), np.concatenate((guess, own))
+        self.promise = float(np.min(value, initial=np.inf))
         promising = every[np.argsort(value, kind="stable")][: 2 * size]
-        explored = drawn[: max(1, round(method.explore * size))]
-        return canonical(np.concatenate((explored, promising)))[:size]
+        return canonical(np.concatenate((drawn[:explored], promising)))[:size]

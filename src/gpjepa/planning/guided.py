@@ -8,62 +8,96 @@ import numpy as np
 
 from gpjepa.planning.greedy import exchanges, extensions
 from gpjepa.planning.objective import Ledger
-from gpjepa.planning.sets import canonical
+from gpjepa.planning.sets import NONE, canonical, keys
+
+STEPS = 10  # exchanges of a climb, at most
+KEPT = 200  # sets of a step of a climb that are remembered
 
 
 @dataclass(frozen=True)
 class GuessSearch:
-    """A beam search over guesses: of every size, the best sets with one more member each.
+    """A beam search over guesses, and climbs by exchanging members where there are too many sets.
 
-    About `looked_at` sets are guessed for each size. Members come from the `pool` best ones alone,
-    and from all candidates for the very best sets.
+    The beam takes of every size the best sets with one more member each and looks at about
+    `looked_at` sets a size. Its members come from the `pool` best ones alone; where there are more
+    candidates, all of them are tried with the best sets not `widened` before, and `climbs` sets
+    are bettered by exchanging one member at a time for one of the `reach` best ones.
     """
 
     looked_at: int = 20_000
     pool: int = 300
+    climbs: int = 16
+    reach: int = 2000
 
-    def __call__(self, ledger: Ledger, favoured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, ledger: Ledger, drawn: np.ndarray, widened: set[tuple[int, ...]]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return sets that were not scored yet [N, max_size] and their guesses [N], best first.
 
-        `favoured` members [P] are in the pool too. Empty where nothing can be guessed.
+        Climbs begin at sets `drawn` [P, max_size]; those widened are added to `widened`. Empty
+        where nothing can be guessed.
         """
         space = ledger.space
-        pool = self._pool(ledger, favoured)
+        members = _by_guess(ledger)
+        if members is None:
+            return drawn[:0], np.zeros(0)
+        found = self._beam(ledger, np.sort(members[: self.pool]), widened)
+        if len(members) > self.pool and len(drawn):
+            near = np.sort(members[: self.reach])
+            starts = drawn[:: -(-len(drawn) // self.climbs)]
+            found += [part for start in starts for part in climb(ledger, start, near)]
+        sets = canonical(np.concatenate(found))
+        sets = sets[space.allows(sets) & ~ledger.known(sets)]
+        return in_order(ledger, sets)
+
+    def _beam(
+        self, ledger: Ledger, pool: np.ndarray, widened: set[tuple[int, ...]]
+    ) -> list[np.ndarray]:
+        """Return the sets that were looked at, the best first among those of a size."""
+        space = ledger.space
         kept = space.complete(np.zeros((1, 0), dtype=np.int64))
-        found, guesses = [kept[:0]], [np.zeros(0)]
+        found = [kept[:0]]
         for _ in range(len(space.required), space.max_size):
-            grown = self._grown(ledger, kept, pool)
-            guess = ledger.guess(grown) if len(grown) else None
-            if guess is None:
-                break
-            order = np.argsort(guess, kind="stable")  # NaN last
-            order = order[np.isfinite(guess[order])]
-            grown, guess = grown[order], guess[order]
+            grown = extensions(space, kept, pool)
+            if len(pool) < len(space.optional):
+                fresh = [at for at, key in enumerate(keys(kept)) if key not in widened]
+                wide = kept[fresh[: max(1, self.looked_at // len(space.optional))]]
+                widened.update(keys(wide))
+                grown = canonical(np.concatenate((grown, extensions(space, wide))))
+            grown, _ = in_order(ledger, grown)
             found.append(grown)
-            guesses.append(guess)
-            kept = grown[: max(1, self.looked_at // len(pool))]
-        sets, guess = np.concatenate(found), np.concatenate(guesses)
-        fresh = space.allows(sets) & ~ledger.known(sets)
-        order = np.argsort(guess[fresh], kind="stable")
-        return sets[fresh][order], guess[fresh][order]
+            kept = grown[: max(1, self.looked_at // max(1, len(pool)))]
+        return found
 
-    def _pool(self, ledger: Ledger, favoured: np.ndarray) -> np.ndarray:
-        space = ledger.space
-        if len(space.optional) <= self.pool:
-            return space.optional
-        guess = ledger.guess(space.singles()[space.optional])
-        if guess is None:
-            return favoured
-        best = space.optional[np.argsort(guess, kind="stable")[: self.pool]]
-        return np.setdiff1d(np.union1d(best, favoured), space.required)
 
-    def _grown(self, ledger: Ledger, kept: np.ndarray, pool: np.ndarray) -> np.ndarray:
-        """Return the sets that a member of the pool makes, and any member of the very best."""
-        space = ledger.space
-        if len(pool) == len(space.optional):
-            return extensions(space, kept)
-        wide = extensions(space, kept[: max(1, self.looked_at // len(space.optional))])
-        return canonical(np.concatenate((wide, extensions(space, kept, pool))))
+def climb(ledger: Ledger, start: np.ndarray, pool: np.ndarray) -> list[np.ndarray]:
+    """Exchange one member of a set [K] at a time for the one that makes the best guess.
+
+    Returns the best sets of every step.
+    """
+    space, found, before = ledger.space, [], np.inf
+    for _ in range(STEPS):
+        kept = [member for member in start.tolist() if member >= 0]
+        out = [member for member in kept if member not in space.required]
+        rows = np.full((len(out), space.max_size), NONE, dtype=np.int64)
+        for row, member in zip(rows, out, strict=True):
+            row[: len(kept) - 1] = [each for each in kept if each != member]
+        near, guess = in_order(ledger, extensions(space, rows, pool))
+        if not len(near) or not guess[0] < before:
+            break
+        found.append(near[:KEPT])
+        start, before = near[0], float(guess[0])
+    return found
+
+
+def in_order(ledger: Ledger, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return sets and guesses, best first; those that cannot be guessed are left out."""
+    guess = ledger.guess(sets) if len(sets) else None
+    if guess is None:
+        return sets[:0], np.zeros(0)
+    order = np.argsort(guess, kind="stable")  # NaN last
+    order = order[np.isfinite(guess[order])]
+    return sets[order], guess[order]
 
 
 def neighbours(ledger: Ledger) -> np.ndarray:
@@ -87,3 +121,12 @@ def first_order(ledger: Ledger) -> np.ndarray | None:
     if 2 * owed > ledger.left:
         return None
     return ledger.probe(singles, "singles").energy
+
+
+def _by_guess(ledger: Ledger) -> np.ndarray | None:
+    """Return the optional members, best guesses first; None where nothing can be guessed."""
+    space = ledger.space
+    guess = ledger.guess(space.singles()[space.optional])
+    if guess is None:
+        return None
+    return space.optional[np.argsort(guess, kind="stable")]

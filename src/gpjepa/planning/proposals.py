@@ -24,9 +24,10 @@ class Proposal:
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return `n` sets [n, max_size] or fewer, all of the space, repetitions among them.
 
-        Members are drawn without replacement in proportion to their probability, by adding Gumbel
-        noise to its logarithm and taking the largest (Kool et al. 2019). A member that a forbidden
-        pair or the cost rules out is passed over for the next.
+        Members are drawn without replacement in proportion to their probability: those with the
+        largest log-probability plus Gumbel noise (Kool et al. 2019), which are those with the
+        smallest exponential noise over probability. A member that a forbidden pair or the cost
+        rules out is passed over for the next.
         """
         space = self.space
         wanted = space.min_size + rng.choice(len(self.size), n, p=self.size)
@@ -45,10 +46,10 @@ class Proposal:
         """Return for each draw the `most` members that come first [n, most]."""
         if most == 0:
             return np.zeros((n, 0), dtype=np.int64)
-        noise = rng.gumbel(size=(n, len(self.member)))
-        noise += np.log(self.member)
-        first = np.argpartition(-noise, most - 1, axis=1)[:, :most]
-        order = np.argsort(-np.take_along_axis(noise, first, axis=1), axis=1, kind="stable")
+        race = rng.standard_exponential((n, len(self.member)), dtype=np.float32)
+        race /= self.member.astype(np.float32)
+        first = np.argpartition(race, most - 1, axis=1)[:, :most]
+        order = np.argsort(np.take_along_axis(race, first, axis=1), axis=1, kind="stable")
         return self.space.optional[np.take_along_axis(first, order, axis=1)]
 
     def _take(self, ranked: np.ndarray, free: np.ndarray) -> np.ndarray:

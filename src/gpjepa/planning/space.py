@@ -13,7 +13,7 @@ import numpy as np
 from gpjepa.planning.contradictions import refuse_contradictions
 from gpjepa.planning.counting import count_sets
 from gpjepa.planning.drawing import draw_sets
-from gpjepa.planning.sets import NONE, canonical, keys, ordered, padded, sizes
+from gpjepa.planning.sets import NONE, canonical, keys, ordered, sizes
 
 SLACK = 1e-9  # of a total cost, for sums in another order
 
@@ -166,7 +166,9 @@ class Space:
 
     def singles(self) -> np.ndarray:
         """Return every candidate on its own [M, max_size], in the space or not."""
-        return padded(([member] for member in range(self.candidates)), self.max_size)
+        found = np.full((self.candidates, self.max_size), NONE, dtype=np.int64)
+        found[:, 0] = np.arange(self.candidates)
+        return found
 
     def labels(self, sets: np.ndarray) -> list[str]:
         """Return the label of each set."""
