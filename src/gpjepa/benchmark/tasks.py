@@ -18,6 +18,7 @@ from gpjepa.benchmark.bimodal import BIMODAL
 from gpjepa.benchmark.cell_calibration import CELL_CALIBRATION
 from gpjepa.benchmark.cells_and_table import CELLS_AND_TABLE
 from gpjepa.benchmark.head_quality import HEADS
+from gpjepa.benchmark.planning import PLANNING
 from gpjepa.benchmark.populations import POPULATIONS
 from gpjepa.benchmark.recovery import RECOVERY
 from gpjepa.benchmark.table_calibration import CALIBRATION
@@ -164,6 +165,7 @@ INSIGHTS = (
     CELL_CALIBRATION,
     CELLS_AND_TABLE,
     HEADS,
+    PLANNING,
     POPULATIONS,
     RECOVERY,
 )
