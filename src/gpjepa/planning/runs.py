@@ -33,11 +33,10 @@ def run(origin: Origin, members: Int[Tensor, "S K"]) -> Read:
     transformer's. The same numbers as `Predictor` sums, without a run for every subset.
     """
     cells = origin.cells
-    parts = [_run(origin, part) for part in members.split(max(1, ROWS // cells))]
-    if not parts:
-        width = origin.start.shape[1]
-        empty = origin.start.new_zeros((0, cells, width))
+    if not len(members):
+        empty = origin.start.new_zeros((0, *origin.start.shape))
         return Read(empty, empty, empty)
+    parts = [_run(origin, part) for part in members.split(max(1, ROWS // cells))]
     return Read(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
