@@ -8,7 +8,7 @@ import torch
 
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.calibration import COMBINATION, FEWEST, NOVEL
-from gpjepa.training.calibrate import calibrate, choose_source
+from gpjepa.training.calibrate import LEARNED, calibrate, choose_source
 from gpjepa.training.measured_effects import MeasuredEffects
 
 G = 30
@@ -97,6 +97,25 @@ def test_a_rival_that_is_closer_beyond_noise_takes_the_models_place() -> None:
     assert found.source == "sum"
     assert found.errors["sum"] < found.errors["model"] - found.margin
     assert choose_source(near, {"sum": far}, truth, GATED).source == "model"
+
+
+def test_relations_that_hold_on_training_singles_give_way_to_plain_evidence_only() -> None:
+    truth = np.random.default_rng(0).normal(size=(8, 4))
+    off = np.linspace(1.0, 3.0, 8)[:, None]
+    model, rival = truth + off, {"no change": truth + off - 0.3 * (off > 2.0)}
+
+    def source(rows: int, *proof) -> str:
+        part = {name: each[:rows] for name, each in rival.items()}
+        return choose_source(model[:rows], part, truth[:rows], np.ones(4, bool), *proof).source
+
+    assert source(8) == source(8, LEARNED) == "no change"
+    close = {"no change": truth + off - np.where(np.arange(8)[:, None] == 7, 1.0, 0.02)}
+    paired = (model, close, truth, np.ones(4, bool))
+    assert choose_source(*paired).source == "no change"
+    assert choose_source(*paired, LEARNED).source == "model"
+    few = (model[-4:], {"no change": truth[-4:]}, truth[-4:], np.ones(4, bool))
+    assert choose_source(*few).source == "no change"
+    assert choose_source(*few, LEARNED).source == "model"
 
 
 def test_a_rival_within_noise_or_on_two_perturbations_does_not() -> None:

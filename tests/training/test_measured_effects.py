@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from gpjepa.data.labels import CONTROL
-from gpjepa.training.measured_effects import ERROR_FLOOR, measure_effects
+from gpjepa.training.measured_effects import ERROR_FLOOR, MeasuredEffects, measure_effects
 
 TARGET = 100.0
 
@@ -120,3 +120,18 @@ def test_effects_are_taken_and_put_beside_others_with_their_errors() -> None:
     assert np.array_equal(swapped.effect, found.effect[::-1])
     assert np.array_equal(swapped.error, found.error[::-1])
     assert np.array_equal(swapped.control_error, found.control_error)
+
+
+def test_a_response_that_all_share_is_not_taken_for_the_floor_of_a_control_of_many_cells() -> None:
+    rng = np.random.default_rng(1)
+    common = rng.normal(0.0, 0.02, 200)
+    effect = common + rng.normal(0.0, 0.05, (30, 200))
+    labels = tuple(f"G{row}" for row in range(30))
+
+    def shared(control: float) -> float:
+        error = np.full(200, np.hypot(control, ERROR_FLOOR))
+        made = MeasuredEffects(labels, effect, np.full(effect.shape, 0.03), error, np.ones(30))
+        return float(np.linalg.norm(made.posterior.shared) / np.linalg.norm(common))
+
+    assert shared(0.002) < 0.05
+    assert shared(0.03) > 0.7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,17 @@ PRIOR_WEIGHT = 2.0  # validation perturbations' worth of belief in leaving a nov
 LEAST_GAIN = 0.02  # of the error, for novel members to be called supported
 
 
+class Proof(NamedTuple):
+    """What it takes for a rival to replace the model: perturbations, standard errors closer."""
+
+    perturbations: int = FEWEST
+    sure: float = SURE
+
+
+ANY_PROOF = Proof()
+LEARNED = Proof(FEWEST_NOVEL, 2.0)  # where training singles left out speak for the model
+
+
 def calibrate(
     model: WorldModel,
     validation: EffectValidation,
@@ -72,7 +83,8 @@ def calibrate(
         if not len(rows):
             continue
         offered = {name: each[rows] for name, each in rivals[kind].items()}
-        choices[kind] = choose_source(predicted[rows], offered, truth[rows], gated)
+        proof = LEARNED if kind == NOVEL and _supported(model) else ANY_PROOF
+        choices[kind] = choose_source(predicted[rows], offered, truth[rows], gated, proof)
         chosen = {MODEL: predicted[rows], **offered}[choices[kind].source]
         noise = _noise(observed.take(rows), known.left, chosen, rivals[SUM][rows], gated)
         labels = tuple(observed.labels[row] for row in rows)
@@ -97,21 +109,25 @@ def evidence_of(training: MeasuredEffects, known: Posterior) -> Evidence:
 
 
 def choose_source(
-    predicted: np.ndarray, rivals: dict[str, np.ndarray], truth: np.ndarray, gated: np.ndarray
+    predicted: np.ndarray,
+    rivals: dict[str, np.ndarray],
+    truth: np.ndarray,
+    gated: np.ndarray,
+    proof: Proof = ANY_PROOF,
 ) -> Choice:
     """Return what comes closest to the `truth` [P, G] by mean distance over perturbations.
 
-    A rival takes the model's place where it is closer by more than `SURE` standard errors of the
-    paired difference, and by more than the model itself needs to claim a gain.
+    A rival takes the model's place where `proof` is given, by standard errors of the paired
+    difference, and by more than the model itself needs to claim a gain.
     """
     own = np.linalg.norm((predicted - truth)[:, gated], axis=1)
     errors, best, margin = {MODEL: float(own.mean())}, MODEL, 0.0
     for name, rival in rivals.items():
         error = np.linalg.norm((rival - truth)[:, gated], axis=1)
         errors[name] = float(error.mean())
-        if len(truth) < FEWEST:
+        if len(truth) < proof.perturbations:
             continue
-        noise = SURE * float((own - error).std(ddof=1)) / np.sqrt(len(truth))
+        noise = proof.sure * float((own - error).std(ddof=1)) / np.sqrt(len(truth))
         if errors[name] < min(errors[MODEL] - noise, errors[best]):
             best, margin = name, noise
     return Choice(best, errors, margin, len(truth))
@@ -149,8 +165,8 @@ def _noise(
         kept = members * (own * whole).sum(axis=1) / (whole**2).sum(axis=1)
     kept = np.clip(np.nan_to_num(kept), 0.0, members)
     sampling = np.maximum(observed.error[:, gated] ** 2 - ERROR_FLOOR**2, SMALLEST)
-    shared = np.maximum(left[gated] - ERROR_FLOOR**2, 0.0)
-    return np.maximum(sampling + (1.0 - 2.0 * kept[:, None]) * shared, LEAST_NOISE * sampling)
+    shared = (1.0 - 2.0 * kept[:, None]) * left[gated]
+    return np.maximum(sampling + shared, LEAST_NOISE * sampling)
 
 
 def _choose_trust(
@@ -194,8 +210,7 @@ def _relations_hold(
     They are where relations predicted training singles left out, and, with enough validation
     perturbations to ask, where these come closer than no change.
     """
-    composition = model.predictor.composition
-    if composition is None or not bool(composition.supported):
+    if not _supported(model):
         return False
     if novel.sum() < FEWEST_NOVEL:
         return True
@@ -203,3 +218,9 @@ def _relations_hold(
     error = validation.predict(model)[novel][:, gated] - truth
     closer = np.linalg.norm(error, axis=1).sum() < np.linalg.norm(truth, axis=1).sum()
     return bool(closer)
+
+
+def _supported(model: WorldModel) -> bool:
+    """Say whether relations between genes predicted training singles left out."""
+    composition = model.predictor.composition
+    return composition is not None and bool(composition.supported)

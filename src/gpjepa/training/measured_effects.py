@@ -13,6 +13,7 @@ from gpjepa.evaluation.pseudobulk import count_resolution, group_pseudobulk, gro
 from gpjepa.training.shrinkage import Posterior, empirical_bayes
 
 ERROR_FLOOR = 0.02  # log1p units: no pseudobulk is trusted further
+LEAST_DRAWN = 1e-8  # sampling variance of a control pseudobulk
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,13 @@ class MeasuredEffects:
 
     @cached_property
     def posterior(self) -> Posterior:
-        """Return the effects given their noisy measurements; estimated once."""
-        return empirical_bayes(self.effect, self.error**2, self.control_error**2)
+        """Return the effects given their noisy measurements; estimated once.
+
+        What all effects share is told from the control's sampling noise alone: the floor says
+        how far a pseudobulk is trusted, not what many control cells still draw in common.
+        """
+        drawn = np.maximum(self.control_error**2 - ERROR_FLOOR**2, LEAST_DRAWN)
+        return empirical_bayes(self.effect, self.error**2, drawn)
 
     def take(self, rows: np.ndarray) -> MeasuredEffects:
         """Return the perturbations at `rows`."""
