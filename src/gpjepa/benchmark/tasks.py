@@ -21,6 +21,7 @@ from gpjepa.benchmark.head_quality import HEADS
 from gpjepa.benchmark.planning import PLANNING
 from gpjepa.benchmark.populations import POPULATIONS
 from gpjepa.benchmark.recovery import RECOVERY
+from gpjepa.benchmark.rounds import ROUNDS_TASK
 from gpjepa.benchmark.table_calibration import CALIBRATION
 from gpjepa.benchmark.task import (
     CENTROID,
@@ -168,6 +169,7 @@ INSIGHTS = (
     PLANNING,
     POPULATIONS,
     RECOVERY,
+    ROUNDS_TASK,
 )
 
 

@@ -1,0 +1,105 @@
+"""Next experiments: the pairs of genes whose measurement would tell most, or that a goal needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gpjepa.compose.belief import believe
+from gpjepa.compose.composer import Composer
+from gpjepa.compose.recover import all_pairs
+from gpjepa.core.errors import ConfigError, DataError
+from gpjepa.core.random import numpy_stream
+from gpjepa.data.labels import members_of, parse_label
+from gpjepa.planning.experiments import Belief, most_informative, most_promising
+
+MOST = 1500  # candidates whose covariance is weighed at once: time grows with their square
+SAMPLES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Experiments:
+    """Pairs to measure together, in the order in which they were chosen.
+
+    `distance` is the expected distance of each measured effect to the goal, NaN without one.
+    `deviation` is the root summed variance of what is believed of each effect before the batch.
+    """
+
+    labels: tuple[str, ...]
+    distance: np.ndarray  # [n]
+    deviation: np.ndarray  # [n]
+
+
+def next_experiments(
+    composer: Composer,
+    n: int,
+    goal: np.ndarray | None = None,
+    candidates: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Experiments:
+    """Choose the next `n` pairs to measure, in view of the doubles that `composer` learned from.
+
+    Without a goal those that would lower the doubt about all candidates most, near copies of one
+    another left out; with a `goal`, an effect [G], those that may come closest to it. The
+    candidates are all pairs of the measured genes for None, less those measured (the composer
+    keeps doubles from eight on); of more than 1,500 a draw of `seed` or, with a goal, those
+    predicted closest are weighed. Raises `ConfigError` for labels that are not pairs or fewer
+    than `n`, and `DataError` for a goal of another length.
+    """
+    labels = _candidates(composer, candidates)
+    rng = numpy_stream(seed, "next experiments")
+    alone = composer.members(labels)
+    if goal is not None:
+        goal = np.asarray(goal, dtype=np.float64)
+        if goal.shape != composer.alone.effects.shape[1:] or not np.isfinite(goal).all():
+            raise DataError(
+                f"the goal has shape {goal.shape}; expected {composer.alone.effects.shape[1]} "
+                "finite values; pass one effect in the order and unit of the table"
+            )
+    if len(labels) > MOST:
+        if goal is None:
+            rows = np.sort(rng.choice(len(labels), MOST, replace=False))
+        else:
+            apart = np.linalg.norm(composer.stack.predict(alone, labels) - goal, axis=1)
+            rows = np.sort(np.argsort(apart, kind="stable")[:MOST])
+        labels = tuple(labels[row] for row in rows)
+    held_out = composer.stack.held_out
+    measured = () if held_out is None else held_out.labels
+    effects = composer.alone.effects[:0] if held_out is None else held_out.truth
+    belief, basis, _ = believe(alone, measured, effects, labels)
+    variance = np.maximum(np.diagonal(belief.covariance), 0.0) * (belief.spread**2).sum()
+    if goal is None:
+        chosen, distance = most_informative(belief, n), np.full(n, np.nan)
+    else:
+        belief = replace(belief, mean=composer.stack.predict(alone, labels) @ basis.T)
+        apart = _distances(belief, goal, basis, rng)
+        chosen = most_promising(-apart, n)
+        distance = apart.mean(axis=0)[chosen]
+    return Experiments(tuple(labels[row] for row in chosen), distance, np.sqrt(variance[chosen]))
+
+
+def _candidates(composer: Composer, candidates: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the canonical labels that can be measured next, each once."""
+    known = frozenset(composer.alone.names)
+    names = all_pairs(composer.alone) if candidates is None else candidates
+    labels = tuple(dict.fromkeys(parse_label(each, known=known) for each in names))
+    for label in labels:
+        if len(members_of(label)) != 2:
+            raise ConfigError(
+                f"{label!r} is not a pair of genes; expected labels such as 'A+B'; leave it out"
+            )
+    held_out = composer.stack.held_out
+    measured = frozenset() if held_out is None else frozenset(held_out.labels)
+    return tuple(label for label in labels if label not in measured)
+
+
+def _distances(
+    belief: Belief, goal: np.ndarray, basis: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return how far effects may lie from the goal [S, N], by draws one at a time."""
+    inside = basis @ goal
+    beyond = max(float(goal @ goal - inside @ inside), 0.0)
+    drawn = belief.draw(SAMPLES, rng)
+    return np.sqrt(((drawn - inside) ** 2).sum(axis=2) + beyond)
