@@ -19,7 +19,13 @@ from gpjepa.core.errors import (
 
 if TYPE_CHECKING:
     from gpjepa import compose as compose
+    from gpjepa.api.goals import Direction as Direction
+    from gpjepa.api.goals import Signature as Signature
     from gpjepa.api.model import GPJEPA as GPJEPA
+    from gpjepa.api.plan import ScreenResult as ScreenResult
+    from gpjepa.api.plan import virtual_screen_perturbations as virtual_screen_perturbations
+    from gpjepa.api.sequences import plan_sequence as plan_sequence
+    from gpjepa.api.sequences import replan as replan
     from gpjepa.core.config import Config as Config
     from gpjepa.data import datasets as datasets
     from gpjepa.data.perturbseq import PerturbSeq as PerturbSeq
@@ -36,18 +42,24 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataError",
+    "Direction",
     "EvaluationReport",
     "GPJEPAError",
     "NumericError",
     "PerturbSeq",
+    "ScreenResult",
+    "Signature",
     "SimulationConfig",
     "VocabularyError",
     "baselines",
     "compose",
     "datasets",
     "evaluate",
+    "plan_sequence",
     "read",
+    "replan",
     "simulate",
+    "virtual_screen_perturbations",
 ]
 
 
@@ -56,6 +68,12 @@ def _home(name: str) -> str | None:
     match name:
         case "GPJEPA":
             return "gpjepa.api.model"
+        case "Direction" | "Signature":
+            return "gpjepa.api.goals"
+        case "ScreenResult" | "virtual_screen_perturbations":
+            return "gpjepa.api.plan"
+        case "plan_sequence" | "replan":
+            return "gpjepa.api.sequences"
         case "Config":
             return "gpjepa.core.config"
         case "PerturbSeq" | "read":

@@ -17,6 +17,11 @@ from gpjepa.api.interaction_ranking import Ranked, rank
 from gpjepa.api.interactions import gated
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.plan import Departure, prepared
+from gpjepa.api.plan_search import Found, search
+from gpjepa.api.plan_settings import Search
+from gpjepa.api.plan_setup import Setup
+from gpjepa.api.plan_space import Constraints
 from gpjepa.api.populations import Start
 from gpjepa.api.run import read_split
 from gpjepa.api.train_run import train_run
@@ -79,6 +84,19 @@ def saved(model: GPJEPA, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(model: GPJEPA) -> Start:
     """Return the fitted model bound to its own control cells."""
     return Start(model.bundle, model.controls, None)
+
+
+@pytest.fixture(scope="session")
+def setup(model: GPJEPA, data: PerturbSeq) -> Setup:
+    """Return what a plan towards C+D needs; its objectives keep what they computed."""
+    chosen = Search(planner="exhaustive", cells=16, top=30)
+    return prepared(model, "C+D", Departure(), Constraints(), chosen, data)
+
+
+@pytest.fixture(scope="session")
+def found(setup: Setup) -> Found:
+    """Return the search of all sets of the plan."""
+    return search(setup)
 
 
 @pytest.fixture(scope="session")

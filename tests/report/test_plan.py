@@ -48,7 +48,7 @@ def test_planners_are_compared_where_they_were(make_run: Callable[..., Path], pa
 
 def test_a_goal_without_an_end_has_no_distance_to_close(
     make_run: Callable[..., Path], parse, tmp_path
-):  # noqa: E501
+):
     run = make_run()
     table = json.loads((run / "plans" / "goal-0.json").read_text())["table"]
     open_ended = [row | {"closed": None} for row in table]

@@ -54,7 +54,7 @@ def test_cells_of_each_kind_and_means_lie_where_the_plan_says(plan: Plan) -> Non
     assert np.corrcoef(points.y, up)[0, 1] == pytest.approx(-1)  # pixels go down
     unit = np.ptp(points.x) / np.ptp(across)
     assert np.ptp(points.y) / np.ptp(up) == pytest.approx(unit)  # one unit on both axes
-    assert "principal component 1 (41%)" in picture
+    assert "from control towards the goal (41% of the variance)" in picture
 
 
 def test_a_plan_without_cells_has_no_map(plan: Plan) -> None:

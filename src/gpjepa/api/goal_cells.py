@@ -94,9 +94,10 @@ class Cohort:
             chosen = self.controls.take(np.flatnonzero(levels == name))
             return Named("cell type", name, chosen.table)
         assert self.data is not None
-        own = self.data.cell_type == name
+        own = np.asarray(self.data.cell_type == name)
         alone = own & self.data.is_control
-        return Named("cell type", name, self._taken(alone if alone.any() else own, typed=True))
+        rows = alone if alone.any() else own
+        return Named("cell type", name, self._taken(rows, typed=True))
 
     def _types(self) -> list[str]:
         found = {str(level) for level in self.controls.levels.get("cell_type", ())}

@@ -14,7 +14,7 @@ from gpjepa.api.goal_files import sided
 from gpjepa.core.errors import ConfigError, DataError
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.cells import Cells
-from gpjepa.evaluation.pseudobulk import pseudobulk
+from gpjepa.evaluation.pseudobulk import pseudobulk, standard_error
 from gpjepa.inference.bundle import Bundle
 from gpjepa.inference.cells import CellTable
 from gpjepa.inference.embed import embed_cells
@@ -27,6 +27,7 @@ from gpjepa.planning.goal import (
     anchored,
 )
 from gpjepa.planning.origin import Origin
+from gpjepa.planning.readout import placed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -198,7 +199,8 @@ def planning_goal(aim: Aim, origin: Origin, cells: CellTable, taught: np.ndarray
     """Return the goal as planners take it.
 
     `cells` are the control cells of the origin, `taught` [N, D] their latents under the teacher:
-    goals are moved by what sets encoder and teacher apart on them.
+    goals are moved by what sets encoder and teacher apart on them, and goal cells to where the
+    decoder gives their effect.
     """
     if aim.weights is not None:
         return SignatureGoal({int(g): float(aim.weights[g]) for g in np.flatnonzero(aim.weights)})
@@ -214,7 +216,15 @@ def planning_goal(aim: Aim, origin: Origin, cells: CellTable, taught: np.ndarray
         return LatentGoal(moved[0])
     if not aim.cells:
         return CellsGoal(moved)
-    return CellsGoal(moved, _bulk(aim.cells[0], origin.target) - _bulk(cells, origin.target))
+    effect = _bulk(aim.cells[0], origin.target) - _bulk(cells, origin.target)
+    error = torch.hypot(*(_doubt(table, origin.target) for table in (aim.cells[0], cells)))
+    return placed(origin, CellsGoal(moved, effect, error))
+
+
+def _doubt(cells: CellTable, target: float) -> torch.Tensor:
+    """Return the standard error of the cells' pseudobulk; 0 of a single cell, which has none."""
+    error = standard_error(cells.counts, cells.library, target)
+    return torch.from_numpy(np.nan_to_num(error)).float()
 
 
 def _bulk(cells: CellTable, target: float) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,8 @@ class Search:
                 f"share is {self.share}; expected 1 or more sets that may have a gene in common; "
                 "leave it out for any number"
             )
+        if not math.isfinite(self.risk):
+            raise ConfigError(f"risk is {self.risk}; expected a finite number; 0 leaves it out")
         for name in ("size_cost", "cost_weight"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):

@@ -22,6 +22,7 @@ PLANNERS: Mapping[str, str] = {
     "beam": "beam",
     "random": "random",
 }
+AXES = ("from control towards the goal", "most of the rest")
 KINDS: Mapping[str, tuple[str, str]] = {
     "control": ("control", "control cells"),
     "goal": ("observed", "goal"),
@@ -57,7 +58,7 @@ def legend_of(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 def cells_to_the_goal(plan: Plan) -> tuple[Markup, Points | None]:
-    """Draw control, goal and predicted cells in two principal components, with their means."""
+    """Draw control, goal and predicted cells along the way to the goal, with their means."""
     found = plan.document["map"]
     across, up = (np.array(found.get(axis, []), dtype=np.float64) for axis in ("x", "y"))
     kinds = np.array(found.get("kind", []), dtype=object)
@@ -83,8 +84,8 @@ def cells_to_the_goal(plan: Plan) -> tuple[Markup, Points | None]:
         {"mean of": [_what(str(mean[0])) for mean in means]},
     )
     summary = (
-        f"Control cells, the goal and cells predicted for the best set in two principal components "
-        f"of the latent: {', '.join(str(mean[1]) for mean in means)}"
+        "Control cells, the goal and cells predicted for the best set in two dimensions of the "
+        f"latent: {', '.join(str(mean[1]) for mean in means)}"
     )
     key = f"plan {plan.name}" if means else None
     return svg.figure(WIDTH, HEIGHT, body, summary, key), points if means else None
@@ -134,5 +135,5 @@ def _what(kind: str) -> str:
 
 def _axis(plan: Plan, axis: int) -> str:
     shares = plan.document["map"].get("explained") or []
-    share = f" ({shares[axis]:.0%})" if axis < len(shares) else ""
-    return f"principal component {axis + 1}{share}"
+    share = f" ({shares[axis]:.0%} of the variance)" if axis < len(shares) else ""
+    return f"{AXES[axis]}{share}"

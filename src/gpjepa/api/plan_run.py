@@ -1,0 +1,105 @@
+"""A plan of a run as files: the ranked sets, the search, and all of it for the report."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpjepa.api.interactions_run import measured_labels
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.options import RunOptions
+from gpjepa.api.plan import Departure, answer, prepared
+from gpjepa.api.plan_document import document_of
+from gpjepa.api.plan_request import GoalRequest, SetRequest
+from gpjepa.api.plan_search import Found, search, small
+from gpjepa.api.plan_settings import Search
+from gpjepa.api.plan_setup import Setup
+from gpjepa.core.files import refuse_existing, write_atomic, write_json
+from gpjepa.data.anndata_io import open_anndata
+from gpjepa.planning.planner import NAMES
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import DataFrame
+
+KEPT = "plans"  # the folder of a run where the report looks for plans
+DIGITS = "%.6g"
+
+
+def plan_file(
+    run: Path,
+    out: Path,
+    goal: GoalRequest,
+    sets: SetRequest,
+    chosen: Search,
+    options: RunOptions,
+    *,
+    compare: bool = False,
+    keep: bool = True,
+    name: str | None = None,
+) -> dict[str, Any]:
+    """Search the sets that bring a run's control cells to a goal and write them, ranked.
+
+    Writes the table to `out`, the search to OUT.trace.csv and everything to OUT.json beside it,
+    and, unless `keep` is off, the same to RUN/plans/NAME.json, which the report shows; a plan of
+    the same name there is replaced. With `compare` the other planners run on the same budget, the
+    exhaustive one where that is enough for it.
+
+    Raises what `virtual_screen_perturbations` raises, and `OutputExistsError`.
+    """
+    beside = {"trace_out": trace_path(out), "json_out": out.with_suffix(".json")}
+    for path in (out, *beside.values()):
+        refuse_existing(path, options.force)
+    wanted, asked = goal.goal(), sets.constraints()
+    model = GPJEPA.load(run, options.device)
+    options.apply_threads(len(model.bundle.panel.names))
+    start: AnnData | None = None if goal.start is None else open_anndata(goal.start)
+    place = Departure(start, goal.context, None, sets.modality)
+    setup = prepared(model, wanted, place, asked, chosen, goal.cells(run))
+    found = search(setup)
+    result = answer(setup, found, measured_labels(run))
+    several = [found, *(others(setup) if compare else ())]
+    document = document_of(setup, result, several, options.command)
+    summary = {
+        **{key: value for key, value in document.items() if key not in ("traces", "map")},
+        "out": str(out),
+        **{key: str(path) for key, path in beside.items()},
+        "kept": None,
+    }
+    write_atomic(out, lambda path: result.table.to_csv(path, index=False, float_format=DIGITS))
+    write_atomic(
+        beside["trace_out"],
+        lambda path: traces(several).to_csv(path, index=False, float_format=DIGITS),
+    )
+    write_json(beside["json_out"], document)
+    if keep:
+        kept = run / KEPT / f"{slug(name or setup.aim.name)}.json"
+        summary["kept"] = str(write_json(kept, document))
+    return summary
+
+
+def trace_path(out: Path) -> Path:
+    """Return where the search goes: plan.trace.csv beside plan.csv."""
+    return out.with_name(f"{out.stem}.trace{out.suffix or '.csv'}")
+
+
+def slug(name: str) -> str:
+    """Return a name as that of a file: letters, digits, + and -."""
+    return re.sub(r"[^\w+.-]+", "-", name).strip("-.")[:80] or "plan"
+
+
+def others(setup: Setup) -> list[Found]:
+    """Run the other planners on the same budget; the exhaustive one if all sets fit into it."""
+    names = [name for name in NAMES if name != setup.search.planner]
+    if not small(setup.space, setup.search.budget):
+        names = [name for name in names if name != "exhaustive"]
+    return [search(replace(setup, search=replace(setup.search, planner=name))) for name in names]
+
+
+def traces(several: list[Found]) -> DataFrame:
+    """Return the traces of all planners in one table."""
+    import pandas
+
+    return pandas.concat([found.trace for found in several], ignore_index=True)

@@ -1,0 +1,163 @@
+"""What a search needs, made once: encoded control cells, the goal, the sets that are allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from gpjepa.api.answers import averaged_over
+from gpjepa.api.goal_check import refuse_the_start
+from gpjepa.api.goals import Aim, encoded, planning_goal
+from gpjepa.api.plan_settings import Search
+from gpjepa.api.plan_space import Constraints, Names, space_of
+from gpjepa.api.populations import Start
+from gpjepa.core.errors import ConfigError
+from gpjepa.planning.goal import DirectionGoal, Goal, SignatureGoal
+from gpjepa.planning.origin import Origin
+from gpjepa.planning.population import PopulationObjective
+from gpjepa.planning.risk import Doubt
+from gpjepa.planning.scoring import MeanShiftObjective, Terms
+from gpjepa.planning.space import Space
+
+MEAN, POPULATION = "mean-shift", "population"
+LATENT, EXPRESSION, DISTANCE = "latent", "expression", "energy-distance"
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A goal, an origin and a space, with the objectives that score sets.
+
+    `members` [M] are the candidates as the model numbers them.
+    """
+
+    start: Start
+    aim: Aim
+    goal: Goal
+    origin: Origin
+    space: Space
+    members: np.ndarray
+    search: Search
+    notes: tuple[str, ...]
+
+    @property
+    def one_way(self) -> bool:
+        """Tell whether the goal has no end: a direction or a signature has no distance to close."""
+        return isinstance(self.goal, DirectionGoal | SignatureGoal)
+
+    @cached_property
+    def doubt(self) -> Doubt:
+        """Return how far off energies may be because the model's mean effects are."""
+        return Doubt(self.origin, self.start.bundle, self.space.names)
+
+    @cached_property
+    def mean(self) -> MeanShiftObjective:
+        """Return the distance of the mean of the control cells' latents, nothing added."""
+        return self._mean(Terms())
+
+    @cached_property
+    def population(self) -> PopulationObjective:
+        """Return the distance of populations of sampled latents, nothing added."""
+        return self._population(Terms())
+
+    @cached_property
+    def searched(self) -> MeanShiftObjective | PopulationObjective:
+        """Return what the planner makes small: a distance with risk, size and cost."""
+        if self.search.mode == MEAN:
+            return self._mean(self._terms(self.distance(self.mean)))
+        return self.ranking
+
+    @cached_property
+    def ranking(self) -> PopulationObjective:
+        """Return what the sets found are put in order by: populations, with risk, size and cost."""
+        return self._population(self._terms(self.distance(self.population)))
+
+    def _mean(self, terms: Terms) -> MeanShiftObjective:
+        kind = EXPRESSION if self.search.energy == EXPRESSION else LATENT
+        return MeanShiftObjective(
+            self.origin, self.members, self.goal, kind=kind, terms=terms, doubt=self.doubt
+        )
+
+    def _population(self, terms: Terms) -> PopulationObjective:
+        return PopulationObjective(
+            self.origin,
+            self.members,
+            self.goal,
+            kind=self.search.energy.replace("-", " "),
+            terms=terms,
+            doubt=self.doubt,
+            seed=self.search.seed,
+        )
+
+    @property
+    def energy(self) -> str:
+        """Say what the energy is."""
+        if isinstance(self.goal, SignatureGoal):
+            return "minus the signature, log1p units"
+        if isinstance(self.goal, DirectionGoal):
+            unit = "effect" if self.search.energy == EXPRESSION else "latent"
+            return f"minus the way along the direction, {unit}"
+        return {
+            LATENT: "mean absolute difference of the mean latents",
+            EXPRESSION: "root mean squared difference of effects, log1p units",
+            DISTANCE: "energy distance of the cells' latents",
+        }[self.search.energy]
+
+    def distance(self, objective: MeanShiftObjective | PopulationObjective) -> float:
+        """Return the energy of the control cells themselves; 0 for a goal without an end."""
+        if self.one_way:
+            return 0.0
+        state = self.origin.start
+        with torch.no_grad():
+            if isinstance(objective, PopulationObjective):
+                return float(objective.energy(state[None]).energy[0])
+            return float(objective.energy(state.mean(dim=0)[None])[0])
+
+    def _terms(self, distance: float) -> Terms:
+        """Return what is added to the distance, in shares of that from start to goal."""
+        search, cost = self.search, self.space.cost
+        unit = 1.0 if self.one_way else distance
+        return Terms(
+            risk=search.risk,
+            size=search.size_cost * unit,
+            cost=cost,
+            cost_weight=search.cost_weight * unit if cost is not None else 0.0,
+        )
+
+
+def set_up(start: Start, aim: Aim, asked: Constraints, search: Search) -> Setup:
+    """Encode the control cells and bring goal and constraints into the planner's terms.
+
+    Raises `DataError` where the goal is where the cells start, `ConfigError` and `VocabularyError`
+    for constraints that cannot be kept.
+    """
+    names = Names(start.bundle.vocabulary, start.modality)
+    space = space_of(asked, names)
+    few = averaged_over(start, search.seed, search.cells)
+    taught = encoded(start.bundle, few.cells.table, search.seed)
+    notes = [*names.notes, *aim.notes, *refuse_the_start(aim, taught, search.seed)]
+    origin = origin_of(start, few)
+    goal = planning_goal(aim, origin, few.cells.table, taught)
+    if search.energy == EXPRESSION and aim.latents is not None and not aim.cells:
+        raise ConfigError(
+            "the energy 'expression' needs cells with counts; expected a goal of cells, a "
+            "condition or a cell type; use the energy 'latent' for latents"
+        )
+    index = start.bundle.vocabulary.index_of
+    members = np.array([index(name) for name in space.names], dtype=np.int64)
+    return Setup(few, aim, goal, origin, space, members, search, tuple(notes))
+
+
+def origin_of(start: Start, few: Start) -> Origin:
+    """Return the cells of `few` as planners depart from them, anchored as all cells of `start`."""
+    dose = None
+    if start.bundle.vocabulary.dose:
+        value = 1.0 if start.dose is None else float(start.dose)
+        dose = torch.full((len(few.cells),), value)
+    covariates = torch.from_numpy(few.cells.covariates(start.bundle.vocabulary))
+    model = start.bundle.model
+    return Origin(
+        model, few.controls, covariates.to(model.device()), dose, start.offset, start.target
+    )
