@@ -10,6 +10,7 @@ from gpjepa.inference.response_likelihood import (
     ControlStates,
     control_states,
     evidence,
+    responsibilities,
     sure_ratio,
 )
 
@@ -102,3 +103,20 @@ def test_typical_control_cells_stand_for_all(model, table) -> None:
     with torch.no_grad():
         mean = weight @ model.decoder.mean_shares(controls.state).double()
     torch.testing.assert_close(states.mean, mean, rtol=0.05, atol=1e-4)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.8])
+def test_cells_are_told_apart_and_their_number_is_kept(fraction) -> None:
+    ratio = torch.from_numpy(fraction * CHANGE + 1.0 - fraction)
+    weight = responsibilities(
+        *cells(fraction), STATES, ratio, torch.full((GENES,), THETA), fraction
+    ).numpy()
+    responds = np.arange(CELLS) < round(fraction * CELLS)
+    assert weight[responds].mean() > 0.95
+    assert weight[~responds].mean() < 0.05
+
+
+def test_cells_that_tell_nothing_weigh_what_is_known_beforehand() -> None:
+    nothing, theta = torch.ones(GENES, dtype=torch.float64), torch.full((GENES,), THETA)
+    weight = responsibilities(*cells(0.5), STATES, nothing, theta, 0.3)
+    np.testing.assert_allclose(weight.numpy(), 0.3, rtol=1e-6)

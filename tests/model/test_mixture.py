@@ -3,7 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gpjepa.model.composed_responders import ComposedResponders
+from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
 from gpjepa.model.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from gpjepa.model.effect_composition import EffectComposition, Known
 from gpjepa.model.mixture import (
     INDEPENDENT,
     LEAST_RATIO,
@@ -12,6 +15,7 @@ from gpjepa.model.mixture import (
     blank_mixture,
     responder_ratio,
 )
+from gpjepa.model.stacked import StackedComposition
 
 SETS = torch.tensor([[0, -1], [1, -1], [0, 1]])
 BELIEF = torch.tensor([[5.0, 5.0], [8.0, 2.0], [3.0, 7.0]])
@@ -100,3 +104,84 @@ def test_a_saved_mixture_comes_back() -> None:
     asked = torch.tensor([[0, 1], [0, -1], [2, -1]])
     torch.testing.assert_close(made.beliefs(asked), whole.beliefs(asked))
     assert blank_mixture({}) is None
+
+
+@pytest.fixture
+def composing() -> ResponderMixture:
+    """Return a mixture whose responders add what their members change on genes 0 and 2."""
+    effects = torch.tensor([[0.5, -0.2], [0.4, 0.1]])
+    known = Known(
+        torch.tensor([0, 1, -1]),
+        effects,
+        effects,
+        torch.zeros(2, 1),
+        torch.ones(2, dtype=torch.bool),
+        torch.eye(2),
+        torch.tensor([0, 2]),
+    )
+    none = Members(
+        torch.zeros(0, 2, 2).double(), torch.zeros(0, 2, 1).double(), torch.zeros(0, 2).long()
+    )
+    part = Composition(torch.ones(2).double(), PairInteraction(PairKernel(1.0), none).double())
+    stacked = StackedComposition((part,), torch.tensor([1.0, 0.0, 0.0]).double())
+    composition = EffectComposition(known, stacked, 4, True)
+    composed = ComposedResponders(composition, torch.full((2, 3), 9.0), torch.zeros(2, 3))
+    composed.change[:, [0, 2]] = effects
+    return ResponderMixture(SETS, BELIEF, PRIOR, SHARED, composed)
+
+
+def populations(cells: int) -> tuple[NegativeBinomial, NegativeBinomial, torch.Tensor]:
+    before = NegativeBinomial(torch.full((cells, 3), 10.0), torch.ones(3))
+    after = NegativeBinomial(torch.tensor([[20.0, 9.0, 10.0]]).expand(cells, 3), torch.ones(3))
+    return before, after, torch.tensor([[0, 1]]).expand(cells, 2)
+
+
+def test_composed_responders_have_the_sum_of_what_their_members_change(composing) -> None:
+    before, after, members = populations(20_000)
+    drawn = composing(members, before, after, generator())
+    assert isinstance(drawn, NegativeBinomial)
+    responds = drawn.mu[:, 1] != 10.0
+    assert responds.float().mean().item() == pytest.approx(0.3, abs=0.02)
+    expected = 10.0 * torch.exp(torch.tensor([0.9, -0.1]))
+    torch.testing.assert_close(drawn.mu[responds][0, [0, 2]], expected)
+    # what nothing is composed on keeps the mean of all cells
+    assert drawn.mu[responds][0, 1].item() == pytest.approx(10.0 - 1.0 / 0.3)
+    torch.testing.assert_close(drawn.mu[~responds][0], before.mu[0])
+
+
+def test_the_mean_of_composed_cells_is_the_mean_that_is_said(composing) -> None:
+    before, after, members = populations(20_000)
+    drawn = composing(members, before, after, generator())
+    said = composing.mean(members, before.mu, after.mu)
+    torch.testing.assert_close(drawn.mu.mean(dim=0), said[0], rtol=0.02, atol=0.0)
+    mixed = 10.0 * (0.3 * torch.exp(torch.tensor([0.9, -0.1])) + 0.7)
+    torch.testing.assert_close(said[0, [0, 2]], mixed)
+    assert said[0, 1].item() == pytest.approx(9.0)
+
+
+def test_sets_that_are_not_composed_keep_the_decoded_mean(composing) -> None:
+    before, after, _ = populations(1)
+    for members in (torch.tensor([[0, -1]]), torch.tensor([[0, 2]]), torch.tensor([[-1, -1]])):
+        assert composing.mean(members, before.mu, after.mu) is after.mu
+        plain = mixture()(members, before, after, generator())
+        assert isinstance(plain, NegativeBinomial)
+        found = composing(members, before, after, generator())
+        assert isinstance(found, NegativeBinomial)
+        assert torch.equal(found.mu, plain.mu)
+
+
+def test_cells_led_to_a_mean_keep_it_whatever_is_composed(composing) -> None:
+    before, after, members = populations(20_000)
+    drawn = composing(members, before, after, generator(), led=True)
+    assert isinstance(drawn, NegativeBinomial)
+    torch.testing.assert_close(drawn.mu.mean(dim=0), after.mu[0], rtol=0.02, atol=0.0)
+
+
+def test_a_saved_mixture_comes_back_with_its_composition(composing) -> None:
+    made = blank_mixture(composing.state_dict())
+    assert made is not None
+    made.load_state_dict(composing.state_dict(), strict=True)
+    before, after, members = populations(4)
+    torch.testing.assert_close(
+        made.mean(members, before.mu, after.mu), composing.mean(members, before.mu, after.mu)
+    )

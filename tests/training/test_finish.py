@@ -114,3 +114,61 @@ def test_the_head_is_chosen_on_the_judged_model_and_goes_with_the_final_one(call
     assert calls["asked"] == ["of training"] * (2 if fitted else 1)  # its errors are another's
     assert done.model.predictor.composition == "of all"
     assert (done.model.head, done.choice, done.head) == (head, "why", progress)
+
+
+class Mixture(SimpleNamespace):
+    composition: str | None = None
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_effects_of_responders_are_composed_where_validation_combinations_speak_for_it(
+    calls, monkeypatch, helps
+) -> None:
+    data = prepared(["A+B", "A+C", "B+C"])
+    data.training.labels, data.checked = np.array(["A"] * 20 + ["B"] * 9), "checked"
+    monkeypatch.setattr(module, "fit_responders", lambda model, data: Mixture(composition=None))
+    measured: list[tuple[object, tuple[str, ...]]] = []
+
+    def measure(model, data, cells, labels) -> MeasuredEffects:
+        measured.append((cells, labels))
+        return effects(labels)
+
+    class Validation:
+        def predict(self, model) -> np.ndarray:
+            better = (model.responders.composition is None) != helps
+            return np.full((3, G), 1.0 if better else 5.0)
+
+    monkeypatch.setattr(module, "responder_effects", measure)
+    monkeypatch.setattr(module, "joined", lambda composition, known, vocabulary: composition)
+    learned = []
+
+    def responders(known):
+        learned.append(known.labels)
+        return f"responders of {len(known.labels)}"
+
+    given = (np.ones(G, bool), "of training", lambda _: "of all", None, responders)
+    done = finish(Network(), data, Validation(), *given)
+    assert measured[0] == (data.training, ("A",))  # B has too few cells
+    if helps:
+        assert measured[1] == ("checked", ("A+B", "A+C", "B+C"))
+        assert learned == [("A",), ("A", "A+B", "A+C", "B+C")]
+        assert done.model.responders.composition == "responders of 4"
+    else:
+        assert learned == [("A",)]
+        assert done.model.responders.composition is None
+
+
+@pytest.mark.parametrize("reason", ["no escapers", "few combinations"])
+def test_without_escapers_or_combinations_to_judge_by_nothing_of_responders_is_composed(
+    calls, monkeypatch, reason
+) -> None:
+    mixture = None if reason == "no escapers" else Mixture(composition=None)
+    monkeypatch.setattr(module, "fit_responders", lambda model, data: mixture)
+
+    def responders(known):
+        raise AssertionError("nothing to compose")
+
+    few = prepared(["A+C", "B+C"] + ["A+B"] * (reason == "no escapers"))
+    given = (np.ones(G, bool), "of training", lambda _: "of all", None, responders)
+    done = finish(Network(), few, None, *given)
+    assert done.model.responders is mixture

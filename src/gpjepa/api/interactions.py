@@ -74,7 +74,8 @@ def combine(
 
     Averaged over at most `cells` control cells, which are encoded once; many combinations run
     through the predictor together. A predictor of the form "free" has no Δ₂: there the
-    interaction is the departure of the effect from the sum of the members' effects.
+    interaction is the departure of the effect from the sum of the members' effects, and so it is
+    where effects of responders are composed.
     """
     few = averaged_over(start, seed, cells)
     model = start.bundle.model
@@ -94,9 +95,18 @@ def combine(
         _compose(start, labels, interaction, singles, kept)
     additive = [sum(singles[member] for member in members_of(label)) for label in labels]
     total = np.reshape(np.array(additive, dtype=np.float64), effect.shape)
-    if model.predictor.form == "free":
-        interaction = effect - total
+    departs = _departs(start, labels)
+    interaction[departs] = (effect - total)[departs]
     return Combined(tuple(labels), effect, interaction, total, singles)
+
+
+def _departs(start: Start, labels: Sequence[str]) -> np.ndarray:
+    """Mark [K] the combinations whose interaction is their departure from the sum."""
+    model = start.bundle.model
+    if model.predictor.form == "free" or model.responders is None or not len(labels):
+        return np.full(len(labels), model.predictor.form == "free")
+    members = torch.from_numpy(start.bundle.vocabulary.encode(labels)).to(model.device())
+    return np.asarray(model.responders.composes(members).cpu().numpy())
 
 
 @torch.no_grad()
@@ -150,7 +160,8 @@ def _shares(
         for place, label in enumerate(part):
             own = prediction.rows(torch.arange(cells, device=model.device()) + place * cells)
             with drawing(label):
-                found = decoded_by_order(model, few.controls, own, seed, start.offset)
+                rows = condition.members[place * cells : (place + 1) * cells]
+                found = decoded_by_order(model, few.controls, own, rows, seed, start.offset)
             yield found
 
 

@@ -126,6 +126,7 @@ class Trainee:
         config = self.config
         prepared, after = self.prepared, []
         gated = gated_genes(prepared)
+        everything = np.ones(len(prepared.genes), dtype=bool)  # responders of all genes
         composition = self._composition(prepared.observed, gated, used.seed)
         stage, progress = run_stage_bc(
             prepared, self.encoder, self.teacher, config, used, composition
@@ -140,6 +141,7 @@ class Trainee:
             composition,
             lambda measured: self._composition(measured, gated, used.seed),
             self._choose(gated, used),
+            lambda measured: self._composition(measured, everything, used.seed),
         )
         after += [] if done.head is None else [done.head]
         chosen = config if done.choice is None else config.with_head(done.choice.kind)
@@ -170,7 +172,7 @@ class Trainee:
     def _composition(
         self, measured: MeasuredEffects, gated: np.ndarray, seed: int
     ) -> EffectComposition | None:
-        """Fit how effects combine and relate on the measured effects of the gated genes.
+        """Fit how effects combine and relate on the measured effects of the `gated` genes.
 
         Less the error of the control that all of them share: sums would hold it more than once.
         """

@@ -86,7 +86,8 @@ def mean_shares(
     for row, weight in population_rows(controls, samples or samples_of(model)):
         prediction = model.predict(controls.state[row], condition.rows(row))
         latent = model.head.sample(prediction, generator)
-        total += weight @ model.decoder.mean_shares(latent, offset)
+        members = condition.members[row]
+        total += weight @ model.mean_shares(members, prediction.start, latent, offset)
     return total
 
 
@@ -104,7 +105,7 @@ def shares_by_order(
     Both see the same latent noise, that of `mean_shares`, so that they differ by Δ₂ alone.
     """
     prediction = model.predict(controls.state, condition)
-    return decoded_by_order(model, controls, prediction, seed, offset, samples)
+    return decoded_by_order(model, controls, prediction, condition.members, seed, offset, samples)
 
 
 @torch.no_grad()
@@ -112,6 +113,7 @@ def decoded_by_order(
     model: WorldModel,
     controls: Controls,
     prediction: Prediction,
+    members: Int[Tensor, "N K"],
     seed: int,
     offset: Float[Tensor, " C"] | None = None,
     samples: int | None = None,
@@ -124,7 +126,7 @@ def decoded_by_order(
         here = prediction.rows(row)
         before = generator.get_state()
         latent = model.head.sample(here, generator)
-        whole += weight @ model.decoder.mean_shares(latent, offset)
+        whole += weight @ model.mean_shares(members[row], here.start, latent, offset)
         generator.set_state(before)
         latent = model.head.sample(here.without_pairs(), generator)
         plain += weight @ model.decoder.mean_shares(latent, offset)

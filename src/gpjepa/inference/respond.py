@@ -101,7 +101,7 @@ def become(
             "did not train: look at its history"
         )
     if members is not None:
-        after = model.outcome(members, before, after, generator)
+        after = model.outcome(members, before, after, generator, led=steering is not None)
     return settle(model, counterfactual(counts, before, after, generator), library, generator)
 
 

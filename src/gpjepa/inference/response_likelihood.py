@@ -114,6 +114,25 @@ def evidence(
     )
 
 
+def responsibilities(
+    counts: Float[Tensor, "N G"],
+    library: Float[Tensor, " N"],
+    states: ControlStates,
+    ratio: Float[Tensor, " G"],
+    dispersion: Float[Tensor, " G"],
+    fraction: float,
+) -> Float[Tensor, " N"]:
+    """Return how likely each cell is a responder, where a `fraction` of the cells responds.
+
+    Given as `evidence` has them, with the scale of the effect that explains the cells best.
+    """
+    escaping, responding = _by_scale(counts, library, states, ratio, dispersion)
+    known = torch.full((1,), fraction, dtype=torch.float64, device=counts.device)
+    odds = torch.log(known) - torch.log1p(-known)
+    mixed = torch.logaddexp(responding + odds, escaping[None]).sum(dim=1) + _scale_prior(known)[0]
+    return torch.sigmoid(responding[mixed.argmax()] - escaping + odds)
+
+
 def _by_scale(
     counts: Tensor, library: Tensor, states: ControlStates, ratio: Tensor, dispersion: Tensor
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, "S N"]]:

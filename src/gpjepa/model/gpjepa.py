@@ -122,15 +122,34 @@ class WorldModel(nn.Module):
         before: CountDistribution,
         after: CountDistribution,
         generator: Generator,
+        led: bool = False,
     ) -> CountDistribution:
         """Return what cells turn to under the perturbations of `members`: `after`, or `before`.
 
-        The latter are escapers, where the model knows of any; see `ResponderMixture`.
+        The latter are escapers, where the model knows of any; see `ResponderMixture`, also for
+        cells that are `led` to a mean.
         """
         if self.responders is None:
             return after
-        divided: CountDistribution = self.responders(members, before, after, generator)
+        divided: CountDistribution = self.responders(members, before, after, generator, led)
         return divided
+
+    def mean_shares(
+        self,
+        members: Int[Tensor, "B K"],
+        start: Float[Tensor, "B D"],
+        latent: Float[Tensor, "B D"],
+        offset: Float[Tensor, " C"] | None = None,
+    ) -> Float[Tensor, "B G"]:
+        """Return the expected share of each gene in cells that go from `start` to `latent`.
+
+        Responders and escapers together, as they are under the perturbations of `members`.
+        """
+        after = self.decoder.mean_shares(latent, offset)
+        if self.responders is None or not bool(self.responders.composes(members).any()):
+            return after
+        before = self.decoder.mean_shares(start, offset)
+        return self.responders.mean(members, before, after)
 
     def device(self) -> torch.device:
         """Return the device that the parameters live on."""

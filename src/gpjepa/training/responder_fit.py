@@ -47,7 +47,7 @@ def fit_responders(model: WorldModel, prepared: Prepared) -> ResponderMixture | 
     """
     if model.decoder.zero is not None or prepared.vocabulary.dose:
         return None
-    start = _start(model, prepared.controls)
+    start = control_start(model, prepared.controls)
     labels = tuple(
         label
         for label in prepared.observed.labels
@@ -65,7 +65,8 @@ def fit_responders(model: WorldModel, prepared: Prepared) -> ResponderMixture | 
     return _mixture(prepared, labels, found, prior).to(model.device())
 
 
-def _start(model: WorldModel, controls: Annotated) -> Start:
+def control_start(model: WorldModel, controls: Annotated) -> Start:
+    """Encode at most 256 control cells, and group them into typical ones."""
     count = min(MOST_CONTROLS, len(controls.table))
     chosen = numpy_stream(0, "responders").permutation(len(controls.table))[:count]
     cells = controls.take(np.sort(chosen))
@@ -91,13 +92,24 @@ def _evidence(
     rows = np.flatnonzero(training.labels == label)
     chosen = numpy_stream(0, "responders", label).permutation(rows)[:MOST_CELLS]
     counts, library = training.table.dense(np.sort(chosen), model.device())
+    exposure = float(library.mean())
+    ratio = mean_ratio(model, start, members, exposure, len(rows))
+    dispersion = torch.exp(model.decoder.log_dispersion)
+    return evidence(counts, library, start.states, ratio, dispersion)
+
+
+def mean_ratio(
+    model: WorldModel, start: Start, members: Int[Tensor, " K"], exposure: float, cells: int
+) -> Float[Tensor, " G"]:
+    """Return the predicted mean expression over the controls', as far as it is sure.
+
+    `exposure` is the mean library of the `cells` that were measured; see `sure_ratio`.
+    """
     covariates = torch.from_numpy(start.cells.covariates)
     condition = Condition(members.expand(len(covariates), -1), covariates).to(model.device())
     shares = mean_shares(model, start.controls, condition, 0, start.offset, samples=1)
     dispersion = torch.exp(model.decoder.log_dispersion)
-    exposure = float(library.mean())
-    ratio = sure_ratio(shares / start.base, start.base, exposure, len(rows), dispersion)
-    return evidence(counts, library, start.states, ratio, dispersion)
+    return sure_ratio(shares / start.base, start.base, exposure, cells, dispersion)
 
 
 def _mixture(
