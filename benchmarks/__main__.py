@@ -1,6 +1,8 @@
 """Run one benchmark by name; each prints one JSON document.
 
   speed        training and prediction, cells per second (the default; needs nothing else)
+  scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
+  step         where the time of a training step goes
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
   accept       cell-eval2 reads what `gpjepa predict --format cell-eval` writes
@@ -17,6 +19,8 @@ from importlib import import_module
 
 COMMANDS = {
     "speed": ("benchmarks.throughput",),
+    "scvi": ("benchmarks.scvi.compare",),
+    "step": ("benchmarks.step_profile",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (
         "benchmarks.cell_eval.accept",

@@ -8,6 +8,8 @@ import torch
 
 from gpjepa.core.config import Config
 from gpjepa.core.random import torch_stream
+from gpjepa.model.encoder import Views
+from gpjepa.model.masking import hold_out
 from gpjepa.training.pipeline import seeded_encoder
 from gpjepa.training.prepare import Prepared
 from gpjepa.training.stage_a import StageA
@@ -63,15 +65,24 @@ def test_the_teacher_sees_the_held_out_genes_and_the_student_the_others(make) ->
 
     def spy(name):
         def hook(module, inputs):
-            seen[name] = inputs[2].clone()
+            seen[name] = inputs[0].clone()
 
         return hook
 
-    stage.encoder.register_forward_pre_hook(spy("student"))
-    stage.teacher.register_forward_pre_hook(spy("teacher"))
-    step(stage)
-    assert torch.equal(seen["student"], ~seen["teacher"])
-    assert seen["teacher"].any(dim=1).all()
+    stage.predictor.body.register_forward_pre_hook(spy("asked"))
+    batch = stage.batch(0, CPU)
+    stage(batch, 0, 10, torch.Generator().manual_seed(0))
+    held = hold_out(batch.counts, stage.blocks, stage.plan, torch.Generator().manual_seed(0))
+    views = Views.of(stage.encoder.scaling, batch.counts, batch.library, held)
+    hidden = views.asked > 0
+    dense = batch.counts.dense()
+    with torch.no_grad():
+        context = stage.encoder(dense, batch.library, ~hidden)
+        target = stage.teacher(dense, batch.library, hidden)
+        assert torch.allclose(stage.teacher.of_views(views, "target"), target, atol=1e-5)
+    assert torch.allclose(seen["asked"][:, : context.shape[1]], context, atol=1e-5)
+    assert hidden.any(dim=1).all()
+    assert not hidden.all(dim=1).any()
 
 
 def test_the_teacher_follows_its_schedule(make) -> None:

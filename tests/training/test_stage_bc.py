@@ -174,12 +174,16 @@ def test_the_population_term_is_zero_for_effects_that_are_met_and_grows_by_their
     stage = make_stage(prepared, tiny.make_config())
     batch = stage.batch(0, CPU)
     state = stage.model.encoder(batch.control, batch.control_library).detach()
-    with torch.no_grad():
-        stage.effect.zero_()
-        same = stage._population(batch, state, state, batch.control_library)
-        stage.effect.fill_(0.3)
-        stage.error.fill_(0.1)
-        off = stage._population(batch, state, state, batch.control_library)
+
+    def term() -> torch.Tensor:
+        terms = stage._counts(batch, state, state, state, batch.control_library)
+        return {term.name: term.value.detach() for term in terms}["population"]
+
+    stage.effect.zero_()
+    same = term()
+    stage.effect.fill_(0.3)
+    stage.error.fill_(0.1)
+    off = term()
     assert float(same) == pytest.approx(0.0, abs=1e-4)
     assert off.item() == pytest.approx(0.5 * 9.0 * stage.effect.shape[1], rel=1e-3)
 

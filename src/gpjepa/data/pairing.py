@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from gpjepa.core.errors import ConfigError, DataError, NumericError, unknown
 
@@ -138,9 +140,10 @@ def _by_stratum(
     everyone = np.arange(n_controls)
     if control_strata is None or perturbed_strata is None:
         return [(everyone, np.arange(n_perturbed))] if n_perturbed else []
-    levels = np.unique(np.asarray(perturbed_strata).astype(str))
-    controls_at = np.asarray(control_strata).astype(str)
-    perturbed_at = np.asarray(perturbed_strata).astype(str)
+    controls_at, perturbed_at = np.asarray(control_strata), np.asarray(perturbed_strata)
+    if not all(np.issubdtype(strata.dtype, np.integer) for strata in (controls_at, perturbed_at)):
+        controls_at, perturbed_at = controls_at.astype(str), perturbed_at.astype(str)
+    levels = sorted(np.unique(perturbed_at).tolist(), key=str)
     pairs = []
     for level in levels:
         controls = np.flatnonzero(controls_at == level)
@@ -151,7 +154,15 @@ def _by_stratum(
 
 
 def _plan(perturbed: NDArray[np.floating], controls: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the optimal-transport plan [perturbed, controls] between uniform weights."""
+    """Return the optimal-transport plan [perturbed, controls] between uniform weights.
+
+    Between as many cells as controls it is an assignment, which is found sooner.
+    """
+    if len(perturbed) == len(controls):
+        pairs = linear_sum_assignment(cdist(perturbed, controls, "sqeuclidean"))
+        plan = np.zeros((len(perturbed), len(controls)))
+        plan[pairs] = 1.0 / len(perturbed)
+        return plan
     import ot
 
     cost = ot.dist(np.asarray(perturbed, dtype=np.float64), np.asarray(controls, dtype=np.float64))

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from gpjepa.model.sparse_counts import SparseCounts
+
 BATCH = 2048  # cells that are made dense at once
 
 
@@ -29,6 +31,20 @@ class CellTable:
     ) -> tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]:
         """Return the counts and libraries of the cells at `index`."""
         counts = torch.from_numpy(self.counts[index].toarray().astype(np.float32, copy=False))
+        library = torch.from_numpy(self.library[index].astype(np.float32))
+        return counts.to(device), library.to(device)
+
+    def sparse(
+        self, index: np.ndarray | slice, device: torch.device | str = "cpu"
+    ) -> tuple[SparseCounts, Float[Tensor, " B"]]:
+        """Return the same without the zeros."""
+        rows = self.counts[index]
+        counts = SparseCounts(
+            torch.from_numpy(rows.indptr.astype(np.int64)),
+            torch.from_numpy(rows.indices.astype(np.int32, copy=False)),
+            torch.from_numpy(rows.data.astype(np.float32, copy=False)),
+            int(rows.shape[1]),
+        )
         library = torch.from_numpy(self.library[index].astype(np.float32))
         return counts.to(device), library.to(device)
 

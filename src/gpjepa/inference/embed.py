@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from gpjepa.data.cells import Cells
-from gpjepa.inference.cells import CellTable
+from gpjepa.inference.cells import BATCH, CellTable
 from gpjepa.model.encoder import CellEncoder
 
 
@@ -15,7 +15,8 @@ def embed_cells(teacher: CellEncoder, cells: Cells) -> np.ndarray:
     """Return one latent per cell, float32 [cells, D]; `cells` hold the modelled genes in order."""
     device = teacher.embed.weight.device
     table = CellTable(cells.counts, cells.library)
-    rows = [teacher(counts, library).cpu().numpy() for counts, library in table.batches(device)]
+    starts = range(0, len(table), BATCH)
+    rows = [teacher(*table.sparse(slice(at, at + BATCH), device)).cpu().numpy() for at in starts]
     if not rows:
         return np.zeros((0, teacher.latent), dtype=np.float32)
     return np.concatenate(rows).astype(np.float32)

@@ -16,6 +16,7 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.model.abduction import counterfactual
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
+from gpjepa.model.sparse_counts import compact
 
 ROWS = 4096  # cells decoded at once
 
@@ -70,7 +71,7 @@ def respond(
         changed = become(
             model, counts, library, states, offset, generator, steering, members=members
         )
-        drawn = csr_matrix(changed.cpu().numpy().astype(np.int32))
+        drawn = compact(changed.cpu())
         parts.append(drawn)
         totals.append(library_of(model, drawn, controls.library[source[rows]]))
     return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
@@ -95,7 +96,7 @@ def become(
     led = steering if offset is None or steering is None else offset + steering
     before = model.decoder(states[0], library, offset)
     after = model.decoder(states[1], library, offset if led is None else led)
-    if not bool(torch.isfinite(after.mean).all()):
+    if not bool(torch.isfinite(after.mean.sum(dim=1)).all()):
         raise NumericError(
             "the decoder returned rates that are not finite; expected finite ones; the model "
             "did not train: look at its history"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
@@ -12,9 +14,11 @@ from gpjepa.model.distributions import (
     ZeroInflatedNegativeBinomial,
     draw_negative_binomial,
 )
+from gpjepa.model.kernels import available, blocks, side_by_side
 
 PRIOR = 0.5  # counts added on both sides when the sum of a gene is brought to its mean
 ROUNDS = 5  # of Newton's method on that
+COLUMNS = 512  # genes summed over cells at once
 CLOSE = 1e-3  # relative change of a factor at which they end
 
 
@@ -41,6 +45,8 @@ def counterfactual(
     if isinstance(before, ZeroInflatedNegativeBinomial):
         assert isinstance(after, ZeroInflatedNegativeBinomial)
         counts, gone = _without_inflation(counts, before, after, generator)
+    elif available(counts, before.mu, after.mu, before.dispersion):
+        return _by_rows(counts, before, after, generator)
     rate = expected_rate(counts, before)
     ratio = _ratio(counts, rate, before, after, gone).flatten()
     changed, rate = counts.flatten(), rate.flatten()
@@ -87,19 +93,70 @@ def _ratio(
     ratio = after.mu / before.mu.clamp_min(TINY)
     if gone is not None:
         counts, rate = counts.masked_fill(gone, 0.0), rate.masked_fill(gone, 0.0)
-    wanted, total = after.mean.sum(dim=0) + PRIOR, counts.sum(dim=0)
+
+    def slopes(limit: Tensor) -> tuple[Tensor, Tensor]:
+        slope = torch.where(ratio < limit, counts, rate)
+        return slope.sum(dim=0), (slope * ratio).sum(dim=0)
+
+    return ratio * _factor(after.mean.sum(dim=0), counts.sum(dim=0), slopes)
+
+
+def _factor(
+    wanted: Float[Tensor, " G"],
+    total: Float[Tensor, " G"],
+    slopes: Callable[[Tensor], tuple[Tensor, Tensor]],
+) -> Float[Tensor, " G"]:
+    """Return what brings the expected sum of each gene from its `total` to what is `wanted`.
+
+    `slopes` takes the ratio below which a rate falls; it returns sums over cells of the count
+    where it falls and the expected rate where it rises, as they are and times the ratio.
+    """
+    wanted = wanted + PRIOR
     factor = torch.ones_like(wanted)
     for _ in range(ROUNDS):
-        slope = torch.where(ratio < 1.0 / factor, counts, rate)
-        steepness = torch.einsum("bg,bg->g", slope, ratio) + PRIOR
+        slope, steepness = slopes(1.0 / factor)
+        steepness = steepness + PRIOR
         # x r where a rate falls by r, x + (r − 1) E[λ | x] where it rises
-        expected = factor * steepness + total - slope.sum(dim=0)
+        expected = factor * steepness + total - slope
         change = (factor + (wanted - expected) / steepness).clamp(0.1 * factor, 10.0 * factor)
         settled = bool(((change - factor).abs() <= CLOSE * factor).all())
         factor = change
         if settled:
             break
-    return ratio * factor
+    return factor
+
+
+def _by_rows(
+    counts: Float[Tensor, "B G"],
+    before: CountDistribution,
+    after: CountDistribution,
+    generator: Generator,
+) -> Float[Tensor, "B G"]:
+    """Draw the counterfactual counts cell by cell, compiled; the same distribution."""
+    from gpjepa.model.kernels import population_rows
+
+    rows, genes = counts.shape
+    ratio, rate, out = (torch.empty((rows, genes)) for _ in range(3))
+    sums = torch.empty((2, genes))
+    edges, columns = blocks(rows), blocks(genes, size=COLUMNS)
+    theta = before.dispersion.contiguous()
+    means = (x.mu.contiguous().numpy() for x in (before, after))
+    given = (counts.contiguous().numpy(), *means, theta.numpy())
+    write = (ratio.numpy(), rate.numpy())
+    side_by_side(lambda i: population_rows.rates(*given, *edges[i], *write), len(edges))
+
+    def slopes(limit: Tensor) -> tuple[Tensor, Tensor]:
+        read, to = (given[0], *write, limit.numpy()), sums.numpy()
+        side_by_side(
+            lambda i: population_rows.slopes(*read, *columns[i], to[0], to[1]), len(columns)
+        )
+        return sums[0].clone(), sums[1].clone()
+
+    factor = _factor(after.mu.sum(dim=0), counts.sum(dim=0), slopes)
+    seeds = torch.randint(2**62, (rows,), generator=generator)
+    read = (given[0], *write, factor.numpy(), theta.numpy(), seeds.numpy())
+    side_by_side(lambda i: population_rows.changed(*read, *edges[i], out.numpy()), len(edges))
+    return out
 
 
 def _without_inflation(

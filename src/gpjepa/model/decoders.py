@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gpjepa.model.count_terms import Asked, count_terms, scaled_shares
 from gpjepa.model.distributions import (
     CountDistribution,
     NegativeBinomial,
     ZeroInflatedNegativeBinomial,
 )
+from gpjepa.model.kernels import available
 
 
 class CountDecoder(nn.Module):
@@ -65,15 +67,61 @@ class CountDecoder(nn.Module):
         offset: Float[Tensor, " C"] | None = None,
     ) -> CountDistribution:
         """Return the distribution of the counts of the modelled genes."""
-        shares = self.log_shares(latent, offset)[:, : self.genes]
-        mean = torch.exp(shares + torch.log(library.float()).unsqueeze(1))
+        mean = self._scaled_shares(latent, library.float(), offset)
         dispersion = torch.exp(self.log_dispersion.float()).contiguous()
-        if self.zero is None:
-            return NegativeBinomial(mean, dispersion)
-        return ZeroInflatedNegativeBinomial(mean, dispersion, self.zero(self.body(latent)).float())
+        zero = None if self.zero is None else self.zero(self.body(latent)).float()
+        return _distribution(mean, dispersion, zero)
+
+    def _scaled_shares(
+        self,
+        latent: Float[Tensor, "B D"],
+        library: Float[Tensor, " B"],
+        offset: Float[Tensor, " C"] | None,
+    ) -> Float[Tensor, "B G"]:
+        """Return the shares of the modelled genes times the library."""
+        body = self.body(latent)
+        if not torch.is_grad_enabled() and available(body, library):
+            bias = self.logits.bias if offset is None else self.logits.bias + offset
+            return scaled_shares(body, self.logits.weight, bias, library, self.genes)
+        shares = self.log_shares(latent, offset)[:, : self.genes]
+        return torch.exp(shares + torch.log(library).unsqueeze(1))
+
+    def terms(
+        self, latent: Float[Tensor, "N D"], asked: Asked
+    ) -> tuple[Float[Tensor, " K"], Float[Tensor, "P G"]]:
+        """Return mean log-likelihoods, nats per cell, and mean shares of groups; see `Asked`."""
+        body = self.body(latent)
+        if self.zero is None and available(body, self.log_dispersion):
+            logits = self.logits
+            return count_terms(body, logits.weight, logits.bias, self.log_dispersion, asked)
+        shares = torch.softmax(_single(self.logits(body)), dim=1)[:, : self.genes]
+        zero = None if self.zero is None else _single(self.zero(body))
+        dispersion = torch.exp(_single(self.log_dispersion))
+        cells, likelihood = asked.counts.shape[0], []
+        for start in range(0, asked.parts * cells, cells):
+            mean = shares[start : start + cells] * _single(asked.library).unsqueeze(1)
+            logit = None if zero is None else zero[start : start + cells]
+            made = _distribution(mean, dispersion, logit)
+            likelihood.append(made.log_likelihood(asked.counts).mean())
+        start = len(body) - len(asked.group)
+        kept = shares[start:] if zero is None else shares[start:] * torch.sigmoid(-zero[start:])
+        pooled = shares.new_zeros((asked.groups, self.genes))
+        pooled = pooled.index_add(0, asked.group, kept * asked.weight.unsqueeze(1))
+        return torch.stack(likelihood), pooled
 
     def mean_shares(
         self, latent: Float[Tensor, "B D"], offset: Float[Tensor, " C"] | None = None
     ) -> Float[Tensor, "B G"]:
         """Return the expected counts of each modelled gene per unit of library."""
         return self(latent, torch.ones(latent.shape[0], device=latent.device), offset).mean
+
+
+def _distribution(mean: Tensor, dispersion: Tensor, zero_logit: Tensor | None) -> CountDistribution:
+    if zero_logit is None:
+        return NegativeBinomial(mean, dispersion)
+    return ZeroInflatedNegativeBinomial(mean, dispersion, zero_logit)
+
+
+def _single(x: Tensor) -> Tensor:
+    """Return numbers of at least single precision."""
+    return x if x.dtype == torch.float64 else x.float()

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn.functional import softplus
 
+from gpjepa.model.sparse_counts import Counts, positive
+
 TINY = 1e-8
 
 
@@ -36,7 +38,7 @@ class CountDistribution(Protocol):
         """Variance of the counts."""
         ...
 
-    def log_likelihood(self, counts: Float[Tensor, "B G"]) -> Float[Tensor, " B"]:
+    def log_likelihood(self, counts: Counts) -> Float[Tensor, " B"]:
         """Return log p(counts) in nats per cell, summed over genes."""
         ...
 
@@ -87,11 +89,11 @@ class NegativeBinomial:
         """Variance μ + μ²/θ."""
         return self.mu + self.mu.square() / self.dispersion
 
-    def log_likelihood(self, counts: Float[Tensor, "B G"]) -> Float[Tensor, " B"]:
+    def log_likelihood(self, counts: Counts) -> Float[Tensor, " B"]:
         """Return log p(counts) in nats per cell, summed over genes."""
         at_zero = -self.dispersion * torch.log1p(self.mu / self.dispersion)
-        cell, gene = torch.nonzero(counts, as_tuple=True)
-        gain = nonzero_gain(counts[cell, gene], self.mu[cell, gene], self.dispersion[gene])
+        cell, gene, count = positive(counts)
+        gain = nonzero_gain(count, self.mu[cell, gene], self.dispersion[gene])
         return at_zero.sum(dim=1).index_add(0, cell, gain)
 
     def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
@@ -119,13 +121,13 @@ class ZeroInflatedNegativeBinomial:
         spread = self.mu + self.mu.square() / self.dispersion + inflation * self.mu.square()
         return (1.0 - inflation) * spread
 
-    def log_likelihood(self, counts: Float[Tensor, "B G"]) -> Float[Tensor, " B"]:
+    def log_likelihood(self, counts: Counts) -> Float[Tensor, " B"]:
         """Return log p(counts) in nats per cell, summed over genes."""
         nb_zero = -self.dispersion * torch.log1p(self.mu / self.dispersion)
         # log(π + (1 − π)·NB(0)) and log(1 − π), both from the logit
         at_zero = softplus(nb_zero - self.zero_logit) - softplus(-self.zero_logit)
-        cell, gene = torch.nonzero(counts, as_tuple=True)
-        gain = nonzero_gain(counts[cell, gene], self.mu[cell, gene], self.dispersion[gene])
+        cell, gene, count = positive(counts)
+        gain = nonzero_gain(count, self.mu[cell, gene], self.dispersion[gene])
         kept = -softplus(self.zero_logit[cell, gene]) + nb_zero[cell, gene] + gain
         return at_zero.sum(dim=1).index_add(0, cell, kept - at_zero[cell, gene])
 

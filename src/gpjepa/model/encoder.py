@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gpjepa.model.genes import GeneScaling
+from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.masking import HeldOut
+from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
 
 class ResidualBlock(nn.Module):
@@ -41,16 +48,89 @@ class CellEncoder(nn.Module):
 
     def forward(
         self,
-        counts: Float[Tensor, "B G"],
+        counts: Counts,
         library: Float[Tensor, " B"],
         visible: Bool[Tensor, "B G"] | None = None,
     ) -> Float[Tensor, "B D"]:
         """Return one latent per cell; `visible` marks the genes that may be looked at."""
-        expression = self.scaling(counts, library)
-        if visible is not None:
-            share = visible.float().mean(dim=1, keepdim=True).clamp_min(1e-3)
-            expression = expression * visible / share.sqrt()
+        scaled = self.scaling.uncentred(counts, library)
+        if visible is None:
+            return self.of_scaled(scaled)
+        share = visible.float().mean(dim=1, keepdim=True).clamp_min(1e-3)
+        expression = (scaled - self.scaling.centre()) * visible / share.sqrt()
         return self.out(self.blocks(self.embed(expression)))
+
+    def of_scaled(
+        self, scaled: Float[Tensor, "B G"], centred: Float[Tensor, "B 1"] | float = 1.0
+    ) -> Float[Tensor, "B D"]:
+        """Encode scaled expression less `centred` times the genes' means, see `GeneScaling`.
+
+        The means are taken off after the product with the weights, where they are one row.
+        """
+        embedded = functional.linear(scaled, self.embed.weight)
+        centre = self.embed.weight @ self.scaling.centre()
+        return self.out(self.blocks(embedded + (self.embed.bias - centred * centre)))
+
+    def of_views(self, views: Views, side: Literal["context", "target"]) -> Float[Tensor, "B D"]:
+        """Encode the visible genes of cells, or the held-out ones."""
+        if side == "target":
+            return self.of_scaled(views.target, 0.0)
+        return self.of_scaled(views.context, views.centred)
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both sides of a mask as the encoder reads them, made without a pass over all genes.
+
+    `context` and `target` [B, G] are scaled expression, divided by the root of the share of genes
+    on that side; from `context` are still to be taken `centred` [B, 1] times the means. `asked`
+    [B, G] marks the held-out genes, divided by the root of their number.
+    """
+
+    context: Float[Tensor, "B G"]
+    centred: Float[Tensor, "B 1"]
+    target: Float[Tensor, "B G"]
+    asked: Float[Tensor, "B G"]
+
+    @staticmethod
+    def of(
+        scaling: GeneScaling, counts: SparseCounts, library: Float[Tensor, " B"], held: HeldOut
+    ) -> Views:
+        """Return the views of cells under a mask."""
+        value, centre = scaling.of_positive(counts, library), scaling.centre()
+        if available(value, centre):
+            return Views._by_rows(counts, value, centre, held)
+        shape, cell, place = counts.shape, counts.cell(), counts.place()
+        silent = held.cell * shape[1] + held.gene
+        number = held.number(cell, shape[0])
+        share = number / shape[1]
+        out = share.clamp_min(1e-3).rsqrt()
+        inside = (1.0 - share).clamp_min(1e-3).rsqrt()
+        mean, quiet = centre[counts.gene], centre[held.gene]
+        both = torch.cat((place, silent))
+        context = torch.where(held.expressed, mean, value) * inside[cell]
+        target = torch.where(held.expressed, value - mean, 0.0) * out[cell]
+        per_gene = number.clamp_min(1.0).rsqrt()
+        asked = torch.where(held.expressed, per_gene[cell], 0.0)
+        return Views(
+            scattered(shape, both, torch.cat((context, quiet * inside[held.cell]))),
+            inside.unsqueeze(1),
+            scattered(shape, both, torch.cat((target, -quiet * out[held.cell]))),
+            scattered(shape, both, torch.cat((asked, per_gene[held.cell]))),
+        )
+
+    @staticmethod
+    def _by_rows(counts: SparseCounts, value: Tensor, centre: Tensor, held: HeldOut) -> Views:
+        """Make them cell by cell, compiled."""
+        from gpjepa.model.kernels import dense_rows
+
+        context, target, asked = (torch.empty(counts.shape) for _ in range(3))
+        inside, edges = torch.empty(counts.shape[0]), blocks(counts.shape[0])
+        marks = (value, held.expressed, held.starts(counts.shape[0]), held.gene, centre)
+        read = (*counts.arrays(), *(t.numpy() for t in marks))
+        write = tuple(t.numpy() for t in (context, target, asked, inside))
+        side_by_side(lambda i: dense_rows.sides(*read, *edges[i], *write), len(edges))
+        return Views(context, inside.unsqueeze(1), target, asked)
 
 
 class HeldOutPredictor(nn.Module):
@@ -73,5 +153,10 @@ class HeldOutPredictor(nn.Module):
     ) -> Float[Tensor, "B D"]:
         """Return the predicted embedding of the held-out genes of each cell."""
         share = held_out.float()
-        asked = (share @ self.genes) / share.sum(dim=1, keepdim=True).clamp_min(1.0).sqrt()
-        return self.out(self.body(torch.cat((context, asked), dim=1)))
+        return self.of_asked(context, share / share.sum(dim=1, keepdim=True).clamp_min(1.0).sqrt())
+
+    def of_asked(
+        self, context: Float[Tensor, "B D"], asked: Float[Tensor, "B G"]
+    ) -> Float[Tensor, "B D"]:
+        """Return the same for held-out genes as `Views` marks them."""
+        return self.out(self.body(torch.cat((context, asked @ self.genes), dim=1)))

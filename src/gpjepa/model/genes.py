@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.sparse_counts import Counts, SparseCounts
+
 
 class GeneScaling(nn.Module):
     """log1p(target · counts / library), centred and scaled per gene by training moments.
@@ -32,5 +35,34 @@ class GeneScaling(nn.Module):
         self, counts: Float[Tensor, "B G"], library: Float[Tensor, " B"]
     ) -> Float[Tensor, "B G"]:
         """Return standardised expression; `library` are the cells' totals in counts."""
-        expression = torch.log1p(counts * (self.target / library.clamp_min(1.0)).unsqueeze(1))
-        return (expression - self.mean) * self.scale
+        return self.uncentred(counts, library) - self.centre()
+
+    def centre(self) -> Float[Tensor, " G"]:
+        """Return what centring takes off `uncentred`: the scaled means."""
+        return self.mean * self.scale
+
+    def uncentred(self, counts: Counts, library: Float[Tensor, " B"]) -> Float[Tensor, "B G"]:
+        """Return scaled expression before it is centred: zero where a count is."""
+        if isinstance(counts, SparseCounts):
+            return counts.spread(self.of_positive(counts, library))
+        return torch.log1p(counts * self._per_count(library).unsqueeze(1)) * self.scale
+
+    def of_positive(
+        self, counts: SparseCounts, library: Float[Tensor, " B"]
+    ) -> Float[Tensor, " N"]:
+        """Return the scaled expression of the counts above zero, not centred."""
+        per_count = self._per_count(library)
+        if available(counts.value, per_count, self.scale):
+            from gpjepa.model.kernels import dense_rows
+
+            out, edges = torch.empty_like(counts.value), blocks(counts.shape[0])
+            given = (*counts.arrays(), *(t.numpy() for t in (counts.value, per_count, self.scale)))
+            side_by_side(
+                lambda i: dense_rows.expression(*given, *edges[i], out.numpy()), len(edges)
+            )
+            return out
+        share = counts.value * per_count[counts.cell()]
+        return torch.log1p(share) * self.scale[counts.gene]
+
+    def _per_count(self, library: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+        return self.target / library.clamp_min(1.0)

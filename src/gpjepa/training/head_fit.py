@@ -60,7 +60,7 @@ class Recogniser:
         self, batch: PairBatch, generator: Generator
     ) -> tuple[Prediction, Float[Tensor, "B D"]]:
         """Pair the latents of a batch, predict, and draw from recognition around the prediction."""
-        state, seen, model = batch.control, batch.counts, self.model
+        state, seen, model = batch.control.dense(), batch.counts.dense(), self.model
         state = state[self.pair(batch, state, seen)]
         prediction = model.predict(state, batch.condition)
         if model.start is not None:

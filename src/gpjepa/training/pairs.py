@@ -44,8 +44,8 @@ class PairSource:
             _dose(cells.dose, target, device),
         )
         return PairBatch(
-            *cells.table.dense(control, device),
-            *cells.table.dense(target, device),
+            *cells.table.sparse(control, device),
+            *cells.table.sparse(target, device),
             condition,
             torch.from_numpy(local).to(device),
             torch.from_numpy(rows - 1).to(device),

@@ -12,8 +12,9 @@ from torch import Generator, Tensor, nn
 from gpjepa.core.config import Config
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.encoder import CellEncoder, HeldOutPredictor
-from gpjepa.model.masking import MaskPlan, draw_held_out
+from gpjepa.model.encoder import CellEncoder, HeldOutPredictor, Views
+from gpjepa.model.masking import MaskPlan, draw_held_out, hold_out
+from gpjepa.model.sparse_counts import SparseCounts
 from gpjepa.objectives.jepa import latent_prediction
 from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
@@ -26,6 +27,14 @@ class CellBatch:
     """Cells of a step."""
 
     counts: Float[Tensor, "B G"]
+    library: Float[Tensor, " B"]
+
+
+@dataclass(frozen=True)
+class SparseBatch:
+    """Cells of a step without their zeros."""
+
+    counts: SparseCounts
     library: Float[Tensor, " B"]
 
 
@@ -58,7 +67,7 @@ class MaskedCells(nn.Module):
         """Return the modules that are trained."""
         return (self.encoder,)
 
-    def batch(self, step: int, device: torch.device) -> CellBatch:
+    def batch(self, step: int, device: torch.device) -> CellBatch | SparseBatch:
         """Return the cells of a step."""
         return CellBatch(*self.cells.dense(self.batches.indices(step), device))
 
@@ -91,13 +100,18 @@ class StageA(MaskedCells):
         """Return the student and the predictor; the teacher only follows."""
         return (self.encoder, self.predictor)
 
-    def forward(self, batch: CellBatch, step: int, steps: int, generator: Generator) -> Terms:
+    def batch(self, step: int, device: torch.device) -> SparseBatch:
+        """Return the cells of a step."""
+        return SparseBatch(*self.cells.sparse(self.batches.indices(step), device))
+
+    def forward(self, batch: SparseBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the objective: prediction of held-out embeddings and VICReg against collapse."""
-        held_out = self.held_out(batch, generator)
-        context = self.encoder(batch.counts, batch.library, ~held_out)
-        predicted = self.predictor(context, held_out)
+        held = hold_out(batch.counts, self.blocks, self.plan, generator)
+        views = Views.of(self.encoder.scaling, batch.counts, batch.library, held)
+        context = self.encoder.of_views(views, "context")
+        predicted = self.predictor.of_asked(context, views.asked)
         with torch.no_grad():
-            target = self.teacher(batch.counts, batch.library, held_out)
+            target = self.teacher.of_views(views, "target")
         spread = vicreg(context, predicted)
         return Terms(
             (

@@ -12,16 +12,15 @@ from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
 from gpjepa.data.pairing import from_description
-from gpjepa.model.distributions import CountDistribution
+from gpjepa.model.count_terms import Asked
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
+from gpjepa.model.sparse_counts import SparseCounts, joined
 from gpjepa.objectives.generative import (
-    group_means,
     kl_term,
     log_pseudobulk,
-    negative_log_likelihood,
     population_term,
 )
 from gpjepa.objectives.jepa import latent_prediction
@@ -40,9 +39,9 @@ class PairBatch:
     (−1 for control). `seed` is for the pairing.
     """
 
-    control: Float[Tensor, "B G"]
+    control: SparseCounts
     control_library: Float[Tensor, " B"]
-    counts: Float[Tensor, "B G"]
+    counts: SparseCounts
     library: Float[Tensor, " B"]
     condition: Condition
     group: Int[Tensor, " B"]
@@ -98,8 +97,8 @@ class StageBC(nn.Module):
     def forward(self, batch: PairBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the terms of the joint objective."""
         model, loss = self.model, self.config.loss
-        state = model.encoder(batch.control, batch.control_library)
-        seen = model.encoder(batch.counts, batch.library)
+        scaled = self._scaled(batch)
+        state, seen = model.encoder.of_scaled(scaled).split(batch.counts.shape[0])
         order = self.pair(batch, state.detach(), seen.detach())
         state, library = state[order], batch.control_library[order]
         hidden = self._hidden(generator)
@@ -109,7 +108,7 @@ class StageBC(nn.Module):
         spread = vicreg(prediction.mean, seen)
         warm = min(1.0, (step + 1) / max(1.0, self.config.head.kl_warmup * steps))
         terms = (
-            *self._latent_prediction(batch, prediction),
+            *self._latent_prediction(scaled[len(state) :], prediction),
             Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
             *self._counts(batch, drawn.latent, imagined, state, library),
             Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
@@ -118,13 +117,21 @@ class StageBC(nn.Module):
         kept = tuple(term for term in terms if term.weight)
         return Terms((*kept, *spread_monitors("encoder", seen), active_units(drawn.kl)))
 
-    def _latent_prediction(self, batch: PairBatch, prediction: Prediction) -> tuple[Term, ...]:
+    def _scaled(self, batch: PairBatch) -> Float[Tensor, "2B G"]:
+        """Return scaled expression of the control cells and, below them, of their targets."""
+        both = joined(batch.control, batch.counts)
+        library = torch.cat((batch.control_library, batch.library))
+        return self.model.encoder.scaling.uncentred(both, library)
+
+    def _latent_prediction(
+        self, scaled: Float[Tensor, "B G"], prediction: Prediction
+    ) -> tuple[Term, ...]:
         """Compare the predicted mean with the teacher's embedding of the target, if that counts."""
         weight = self.config.loss.predict
         if self.teacher is None or not weight:
             return ()
         with torch.no_grad():
-            target = self.teacher(batch.counts, batch.library)
+            target = self.teacher.of_scaled(scaled)
         return (Term("predict", latent_prediction(prediction.mean, target), weight),)
 
     def _counts(
@@ -135,16 +142,27 @@ class StageBC(nn.Module):
         state: Float[Tensor, "B D"],
         library: Float[Tensor, " B"],
     ) -> tuple[Term, ...]:
-        """Decode the recognised and the predicted latents to counts, if counts train the model."""
-        loss, decoder = self.config.loss, self.model.decoder
+        """Decode the recognised and the predicted latents to counts, if counts train the model.
+
+        Effects are compared between populations decoded from the same control cells, so that the
+        noise of which controls were drawn cancels.
+        """
+        loss, groups = self.config.loss, batch.perturbation.shape[0]
         if not loss.nb:
             return ()
-        terms = [Term("nb", _misfit(batch, decoder(drawn, batch.library)), loss.nb)]
-        if loss.predictor_nb:
-            value = _misfit(batch, decoder(imagined, batch.library))
-            terms.append(Term("predictor_nb", value, loss.nb * loss.predictor_nb))
+        latents = [drawn]
+        if loss.predictor_nb or loss.population:
+            latents.append(imagined)
         if loss.population:
-            value = self._population(batch, state, imagined, library)
+            latents.append(state)
+        pools = _pools(batch, library, groups if loss.population else 0)
+        asked = Asked(batch.counts, batch.library, 2 if loss.predictor_nb else 1, *pools)
+        likelihood, shares = self.model.decoder.terms(torch.cat(latents), asked)
+        terms = [Term("nb", -likelihood[0], loss.nb)]
+        if loss.predictor_nb:
+            terms.append(Term("predictor_nb", -likelihood[1], loss.nb * loss.predictor_nb))
+        if loss.population:
+            value = self._population(batch, shares[:groups], shares[groups:])
             terms.append(Term("population", value, loss.nb * loss.population))
         return tuple(terms)
 
@@ -155,20 +173,9 @@ class StageBC(nn.Module):
         return draw < self.config.perturbation.residual_dropout
 
     def _population(
-        self,
-        batch: PairBatch,
-        state: Float[Tensor, "B D"],
-        imagined: Float[Tensor, "B D"],
-        library: Float[Tensor, " B"],
+        self, batch: PairBatch, perturbed: Float[Tensor, "P G"], control: Float[Tensor, "P G"]
     ) -> Float[Tensor, ""]:
-        """Compare decoded effects of the step's perturbations with denoised observed ones.
-
-        Both populations are decoded from the same control cells, so that the noise of which
-        controls were drawn cancels.
-        """
-        decoder, groups = self.model.decoder, batch.perturbation.shape[0]
-        perturbed = group_means(decoder.mean_shares(imagined), library, batch.group, groups)
-        control = group_means(decoder.mean_shares(state), library, batch.group, groups)
+        """Compare decoded effects of the step's perturbations with denoised observed ones."""
         effect = log_pseudobulk(perturbed, self.target) - log_pseudobulk(control, self.target)
         real = batch.perturbation >= 0
         row = batch.perturbation[real]
@@ -210,9 +217,15 @@ class StageBC(nn.Module):
         return {} if not self.config.loss.nb else self.validation(self.model, device)
 
 
-def _misfit(batch: PairBatch, distribution: CountDistribution) -> Float[Tensor, ""]:
-    """Return the negative log-likelihood of the target cells, nats per cell."""
-    return negative_log_likelihood(batch.counts, distribution)
+def _pools(
+    batch: PairBatch, library: Float[Tensor, " B"], groups: int
+) -> tuple[Float[Tensor, " S"], Int[Tensor, " S"], int]:
+    """Return weight, group and groups of imagined cells and, after them, of their controls."""
+    if not groups:
+        return library[:0], batch.group[:0], 0
+    mass = library.new_zeros(groups).index_add(0, batch.group, library).clamp_min(1e-12)
+    weight = library / mass[batch.group]
+    return weight.repeat(2), torch.cat((batch.group, batch.group + groups)), 2 * groups
 
 
 def pairing_of(name: str) -> Callable[[PairBatch, Tensor, Tensor], Tensor]:

@@ -1,0 +1,67 @@
+"""Loops over the genes of cells, compiled by numba where it is installed.
+
+Nothing here is imported before `available` says so: without numba, or with `GPJEPA_KERNELS=plain`
+in the environment, the same is done in plain torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+
+SWITCH = "GPJEPA_KERNELS"
+ROWS = 16  # of a block
+
+
+def available(*tensors: torch.Tensor) -> bool:
+    """Tell whether the compiled loops serve these tensors: float32 on the CPU."""
+    plain = os.environ.get(SWITCH, "").strip().lower() == "plain"
+    fit = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
+    return fit and not plain and _installed()
+
+
+def blocks(*lengths: int, size: int = ROWS) -> list[tuple[int, int]]:
+    """Cut consecutive stretches into blocks of `size`; returns where each begins and ends.
+
+    No block holds rows of two stretches, and none depends on the number of threads, so that sums
+    over rows do not either.
+    """
+    edges, start = [], 0
+    for length in lengths:
+        stop = start + length
+        edges += [(at, min(at + size, stop)) for at in range(start, stop, size)]
+        start = stop
+    return edges
+
+
+def side_by_side(work: Callable[[int], None], count: int) -> None:
+    """Call `work` for 0 to `count` − 1 on torch's threads.
+
+    It must let go of the interpreter's lock and write only what is its own.
+    """
+    threads = min(torch.get_num_threads(), count)
+
+    def share(thread: int) -> None:
+        for number in range(thread, count, threads):
+            work(number)
+
+    others = [_pool(os.getpid()).submit(share, thread) for thread in range(1, threads)]
+    share(0)
+    for other in others:
+        other.result()
+
+
+@cache
+def _installed() -> bool:
+    return find_spec("numba") is not None
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process; a fork has none of its parent's."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix=f"kernels-{process}")

@@ -1,0 +1,219 @@
+"""Softmax, NB likelihood and their gradients in one pass over the genes of a cell; numba.
+
+Every function works on the rows `first` to `last` and writes nowhere else, so that blocks of rows
+run side by side. G genes, C = G or G + 1 classes. Single precision.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
+
+FLOAT = np.float32
+TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
+OPTIONS: Any = {"error_model": "numpy", "nogil": True, "cache": True}
+
+
+@njit(fastmath=True, **OPTIONS)
+def _sum(values):
+    total = FLOAT(0.0)
+    for i in range(values.shape[0]):
+        total += values[i]
+    return total
+
+
+@njit(fastmath=True, **OPTIONS)
+def _dot(a, b):
+    total = FLOAT(0.0)
+    for i in range(b.shape[0]):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(**OPTIONS)
+def _next_row(dispersion, step, known, gain, slope, gain_before, slope_before):
+    for g in range(dispersion.shape[0]):
+        size = dispersion[g] + step
+        gain[g] = gain_before[g] + log_of(size) - known
+        slope[g] = slope_before[g] + FLOAT(1.0) / size
+
+
+@njit(**OPTIONS)
+def tabulate(dispersion, constant, gain, slope):
+    """Fill [K, G] with log Γ(k + θ)/Γ(θ)k! and its derivative in θ for counts below K.
+
+    `constant` [K] is log k!.
+    """
+    gain[0, :] = FLOAT(0.0)
+    slope[0, :] = FLOAT(0.0)
+    for k in range(1, gain.shape[0]):
+        known = constant[k] - constant[k - 1]
+        step = FLOAT(k - 1)
+        _next_row(dispersion, step, known, gain[k], slope[k], gain[k - 1], slope[k - 1])
+
+
+@njit(**OPTIONS)
+def shares(logits, peak, first, last):
+    """Write the softmax of each row in its place; `peak` [N] is its greatest logit."""
+    for row in range(first, last):
+        own, top = logits[row], peak[row]
+        for c in range(own.shape[0]):
+            own[c] = exp_below(own[c] - top)
+        scale = FLOAT(1.0) / _sum(own)
+        for c in range(own.shape[0]):
+            own[c] *= scale
+
+
+@njit(**OPTIONS)
+def scaled(logits, peak, library, first, last, out):
+    """Write the softmax times `library` [N] of the classes that `out` [N, G] has room for."""
+    for row in range(first, last):
+        own, to, top = logits[row], out[row], peak[row]
+        for c in range(own.shape[0]):
+            own[c] = exp_below(own[c] - top)
+        scale = library[row] / _sum(own)
+        for c in range(to.shape[0]):
+            to[c] = own[c] * scale
+
+
+@njit(**OPTIONS)
+def _zero_counts(share, library, dispersion, inverse, silence, slope, by_gene):
+    """Write log NB(0), its derivative in log μ, and add that in θ to `by_gene`."""
+    for g in range(dispersion.shape[0]):
+        u = share[g] * library * inverse[g]
+        log1p = log1p_of(u)
+        part = u / (FLOAT(1.0) + u)
+        silence[g] = log1p
+        slope[g] = -dispersion[g] * part
+        by_gene[g] += part - log1p
+
+
+@njit(**OPTIONS)
+def _beyond_table(count, dispersion):
+    """Return log Γ(x + θ)/Γ(θ)x! and its derivative in θ for a large count."""
+    x, theta = float(count), float(dispersion)
+    low, at = 0.0, theta
+    while at < 16.0:
+        low -= 1.0 / at
+        at += 1.0
+    gain = math.lgamma(x + theta) - math.lgamma(theta) - math.lgamma(x + 1.0)
+    return FLOAT(gain), FLOAT(digamma(x + theta) - digamma(at) - low)
+
+
+@njit(**OPTIONS)
+def _gathered(share, library, dispersion, genes, counts, ratio, slope, rise):
+    """Write of each count its x log (μ/(μ + θ)) and the derivatives in log μ and θ."""
+    for i in range(genes.shape[0]):
+        mean = share[genes[i]] * library
+        whole = mean + dispersion[genes[i]]
+        ratio[i] = (mean + TINY) / whole
+        slope[i] = counts[i] * (mean / (mean + TINY) - mean / whole)
+        rise[i] = -counts[i] / whole
+    for i in range(genes.shape[0]):
+        ratio[i] = counts[i] * log_of(ratio[i])
+
+
+@njit(**OPTIONS)
+def _scattered(dispersion, genes, counts, gain, rise, slopes, rises, slope, by_gene):
+    """Add what counts above zero change; return the sum of their log Γ(x + θ)/Γ(θ)x!."""
+    value = FLOAT(0.0)
+    for i in range(genes.shape[0]):
+        g, k = genes[i], int(counts[i])
+        slope[g] += slopes[i]
+        if k < gain.shape[0]:
+            value += gain[k, g]
+            by_gene[g] += rises[i] + rise[k, g]
+        else:
+            more, steeper = _beyond_table(counts[i], dispersion[g])
+            value += more
+            by_gene[g] += rises[i] + steeper
+    return value
+
+
+@njit(**OPTIONS)
+def likelihood(
+    share, library, dispersion, inverse, gain, rise, starts, genes, counts, rows, first, last,
+    total, slope, by_gene,
+):  # fmt: skip
+    """Write log NB(x) [N] and its gradient in the logits [N, C]; add that in θ to `by_gene` [G].
+
+    `share` is the softmax; row r has the counts of row r mod `rows` in CSR form (`starts`,
+    `genes`, `counts`) and `library` r mod `rows`. `gain` and `rise` [K, G] are `tabulate`'s.
+    """
+    silence = np.empty(dispersion.shape[0], FLOAT)
+    space = np.empty((3, dispersion.shape[0]), FLOAT)
+    for row in range(first, last):
+        own, cell, to = share[row], row % rows, slope[row]
+        here, upto = starts[cell], starts[cell + 1]
+        gene, count = genes[here:upto], counts[here:upto]
+        ratio, steps, rises = space[0, : upto - here], space[1], space[2]
+        _zero_counts(own, library[cell], dispersion, inverse, silence, to, by_gene)
+        _gathered(own, library[cell], dispersion, gene, count, ratio, steps, rises)
+        value = _scattered(dispersion, gene, count, gain, rise, steps, rises, to, by_gene)
+        total[row] = value + _sum(ratio) - _dot(silence, dispersion)
+        if own.shape[0] > dispersion.shape[0]:
+            to[dispersion.shape[0]] = FLOAT(0.0)
+        pull = _sum(to)
+        for c in range(own.shape[0]):
+            to[c] -= pull * own[c]
+
+
+@njit(**OPTIONS)
+def pool(share, weight, group, start, genes, first, last, out):
+    """Add the `weight`ed shares of the `genes` first classes to the rows of their groups.
+
+    Groups `first` to `last` are filled; row i of `weight` and `group` is row `start` + i.
+    """
+    for i in range(group.shape[0]):
+        if first <= group[i] < last:
+            own, to, w = share[start + i], out[group[i]], weight[i]
+            for g in range(genes):
+                to[g] += w * own[g]
+
+
+@njit(**OPTIONS)
+def backward(share, slope, measured, scale, part, pooled, weight, group, start, first, last, out):
+    """Write the gradient in the logits of rows below `measured` and of pooled rows.
+
+    `slope` is `likelihood`'s gradient, row r of it counts `scale[r // part]`; `pooled` [P, G] is
+    the gradient in the pooled shares. `out` may be `share`.
+    """
+    for row in range(first, last):
+        to, own = out[row], share[row]
+        centre, w = FLOAT(0.0), FLOAT(0.0)
+        if row >= start:
+            w = weight[row - start]
+            centre = _dot(own, pooled[group[row - start]])
+        if row >= start and row < measured:
+            _both(to, own, pooled[group[row - start]], centre, w, scale[row // part], slope[row])
+        elif row >= start:
+            _pooled(to, own, pooled[group[row - start]], centre, w)
+        else:
+            _measured(to, scale[row // part], slope[row])
+
+
+@njit(**OPTIONS)
+def _measured(to, factor, seen):
+    for c in range(to.shape[0]):
+        to[c] = factor * seen[c]
+
+
+@njit(**OPTIONS)
+def _pooled(to, own, down, centre, w):
+    for g in range(down.shape[0]):
+        to[g] = w * own[g] * (down[g] - centre)
+    for c in range(down.shape[0], own.shape[0]):
+        to[c] = -w * own[c] * centre
+
+
+@njit(**OPTIONS)
+def _both(to, own, down, centre, w, factor, seen):
+    for g in range(down.shape[0]):
+        to[g] = factor * seen[g] + w * own[g] * (down[g] - centre)
+    for c in range(down.shape[0], own.shape[0]):
+        to[c] = factor * seen[c] - w * own[c] * centre

@@ -1,0 +1,61 @@
+"""exp, log and log1p that a compiler can run on several numbers at once; single precision.
+
+Polynomials on a reduced range with the float's own exponent, accurate to about 1e-7; numba.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+FLOAT, INT = np.float32, np.int32
+LEAST = FLOAT(-87.0)  # e to that is the smallest float32 that is not denormal
+LOG2E, LN2_HIGH, LN2_LOW = FLOAT(1.44269504), FLOAT(0.693359375), FLOAT(-2.12194440e-4)
+HALF, ONE = FLOAT(0.5), FLOAT(1.0)
+BIAS, MANTISSA, ROOT_HALF = INT(127), INT(23), INT(0x3F3504F3)
+# minimax coefficients of (e^r − 1 − r)/r² and of (log(1 + f) − f + f²/2)/f³
+E0, E1, E2 = FLOAT(1.9875691500e-4), FLOAT(1.3981999507e-3), FLOAT(8.3334519073e-3)
+E3, E4, E5 = FLOAT(4.1665795894e-2), FLOAT(1.6666665459e-1), FLOAT(5.0000001201e-1)
+L0, L1, L2 = FLOAT(7.0376836292e-2), FLOAT(-1.1514610310e-1), FLOAT(1.1676998740e-1)
+L3, L4, L5 = FLOAT(-1.2420140846e-1), FLOAT(1.4249322787e-1), FLOAT(-1.6668057665e-1)
+L6, L7, L8 = FLOAT(2.0000714765e-1), FLOAT(-2.4999993993e-1), FLOAT(3.3333331174e-1)
+
+
+@njit(error_model="numpy", cache=True)
+def exp_below(x):
+    """Return e^x for x ≤ 0."""
+    x = max(x, LEAST)
+    power = INT(x * LOG2E - HALF)
+    whole = FLOAT(power)
+    r = x - whole * LN2_HIGH - whole * LN2_LOW
+    p = ((((E0 * r + E1) * r + E2) * r + E3) * r + E4) * r + E5
+    return (p * r * r + r + ONE) * INT((power + BIAS) << MANTISSA).view(np.float32)
+
+
+@njit(error_model="numpy", cache=True)
+def log_of(y):
+    """Return log y for y above the denormal numbers."""
+    bits = FLOAT(y).view(np.int32)
+    power = INT((bits - ROOT_HALF) >> MANTISSA)
+    f = INT(bits - INT(power << MANTISSA)).view(np.float32) - ONE
+    p = ((((L0 * f + L1) * f + L2) * f + L3) * f + L4) * f + L5
+    p = ((p * f + L6) * f + L7) * f + L8
+    whole, square = FLOAT(power), f * f
+    return f + (f * square * p - HALF * square + whole * LN2_LOW) + whole * LN2_HIGH
+
+
+@njit(error_model="numpy", cache=True)
+def log1p_of(u):
+    """Return log(1 + u) for u ≥ 0; what rounding 1 + u loses is put back."""
+    y = ONE + u
+    return log_of(y) + (u - (y - ONE)) / y
+
+
+@njit(error_model="numpy", cache=True)
+def digamma(x):
+    """Return ψ(x) for x ≥ 16 by its asymptotic series, double precision."""
+    square = 1.0 / (x * x)
+    series = square * (1.0 / 12.0 - square * (1.0 / 120.0 - square / 252.0))
+    return math.log(x) - 0.5 / x - series

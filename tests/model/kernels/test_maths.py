@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+pytest.importorskip("numba")
+
+from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
+
+POSITIVE = np.concatenate((10.0 ** np.linspace(-30, 30, 4001), np.linspace(0.5, 2.0, 1001)))
+
+
+def test_logarithms_are_accurate_to_single_precision() -> None:
+    for x in POSITIVE.astype(np.float32):
+        assert float(log_of(x)) == pytest.approx(np.log(float(x)), rel=4e-7, abs=1e-7)
+        assert float(log1p_of(x)) == pytest.approx(np.log1p(float(x)), rel=4e-7, abs=1e-37)
+    assert log1p_of(np.float32(0.0)) == 0.0
+
+
+def test_powers_of_e_are_accurate_to_single_precision() -> None:
+    for x in np.linspace(-80.0, 0.0, 4001).astype(np.float32):
+        assert float(exp_below(x)) == pytest.approx(np.exp(float(x)), rel=1e-6)
+    assert 0.0 <= float(exp_below(np.float32(-1e6))) < 1e-37
+
+
+@pytest.mark.parametrize("x", [16.0, 17.3, 100.0, 1e5])
+def test_digamma_is_scipys(x) -> None:
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-9)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from gpjepa.model.kernels import SWITCH
+from gpjepa.model.sparse_counts import SparseCounts, compact, joined, positive
+
+DENSE = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 7.0]])
+SPARSE = SparseCounts(
+    torch.tensor([0, 1, 1, 3]), torch.tensor([1, 0, 2]).int(), torch.tensor([2.0, 1.0, 7.0]), 3
+)
+
+
+@pytest.fixture(params=["compiled", "plain"], autouse=True)
+def loops(request, monkeypatch) -> None:
+    if request.param == "plain":
+        monkeypatch.setenv(SWITCH, "plain")
+
+
+def test_dense_counts_hold_the_zeros() -> None:
+    assert torch.equal(SPARSE.dense(), DENSE)
+    assert SPARSE.shape == (3, 3)
+    assert torch.equal(SPARSE.spread(-SPARSE.value), -DENSE)
+
+
+def test_positive_counts_are_found_in_both_forms() -> None:
+    for one, other in zip(positive(SPARSE), positive(DENSE), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_tables_are_joined_below_each_other() -> None:
+    assert torch.equal(joined(SPARSE, SPARSE, SPARSE).dense(), torch.cat((DENSE, DENSE, DENSE)))
+
+
+def test_dense_counts_become_int32_csr() -> None:
+    found = compact(DENSE)
+    assert found.dtype == np.int32
+    assert found.has_sorted_indices
+    assert (found != csr_matrix(DENSE.numpy().astype(np.int32))).nnz == 0
+    assert found.nnz == 3
