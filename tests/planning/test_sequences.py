@@ -11,8 +11,9 @@ import torch
 
 from gpjepa.core.errors import ConfigError, NumericError
 from gpjepa.planning import sequences
+from gpjepa.planning.energy import LatentDistance
 from gpjepa.planning.population_energy import EnergyDistance, Valued
-from gpjepa.planning.sequences import plan_sequences, roll, scored
+from gpjepa.planning.sequences import SequencePlan, roll, scored
 from gpjepa.planning.transition import Transition
 
 made = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("rollouts.py"))))
@@ -22,6 +23,13 @@ PLENTY = 10_000
 @pytest.fixture
 def transition():
     return made.make_transition()
+
+
+def plan_sequences(transition, energy, steps: int, budget: int) -> SequencePlan:
+    """Plan with the energy of mean latents as the guess."""
+    goal = getattr(energy, "inner", energy).goal
+    guess = LatentDistance(goal if goal.ndim == 1 else goal.mean(dim=0))
+    return sequences.plan_sequences(transition, energy, guess, steps, budget)
 
 
 def everything(count: int, steps: int) -> np.ndarray:

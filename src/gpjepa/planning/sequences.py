@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gpjepa.core.errors import ConfigError, NumericError
+from gpjepa.planning.energy import MeanEnergy
 from gpjepa.planning.objective import Scores, TracePoint
 from gpjepa.planning.population_energy import PopulationEnergy, Valued
 from gpjepa.planning.transition import Transition
@@ -55,16 +56,19 @@ class Beam(NamedTuple):
 def plan_sequences(
     transition: Transition,
     energy: PopulationEnergy,
+    guess: MeanEnergy,
     steps: int,
     budget: int,
 ) -> SequencePlan:
     """Search sequences of 1 to `steps` actions without a member in common.
 
+    `guess` is the energy of a mean state, that extensions are chosen by before they are scored.
+
     Raises `ConfigError` for fewer than one step, no actions, more steps than actions, or a budget
     that does not reach every action once; `NumericError` where no energy is finite.
     """
     _require(transition, steps, budget)
-    search = _Search(transition, energy, budget)
+    search = _Search(transition, energy, guess, budget)
     beam = search.first()
     for depth in range(1, steps):
         if len(beam.sequences):
@@ -112,8 +116,11 @@ def _require(transition: Transition, steps: int, budget: int) -> None:
 class _Search:
     """What was scored so far, and what is left of the budget."""
 
-    def __init__(self, transition: Transition, energy: PopulationEnergy, budget: int) -> None:
-        self.transition, self.energy, self.budget = transition, energy, budget
+    def __init__(
+        self, transition: Transition, energy: PopulationEnergy, guess: MeanEnergy, budget: int
+    ) -> None:
+        self.transition, self.energy, self.guess = transition, energy, guess
+        self.budget = budget
         self.spent = 0
         self.trace: list[TracePoint] = []
         self.sequences: list[tuple[int, ...]] = []
@@ -191,8 +198,9 @@ class _Search:
         self, means: Float[Tensor, "W M D"], free: np.ndarray, most: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and actions of up to `most` free extensions, of lowest energy by guess."""
-        parts = means.reshape(-1, 1, means.shape[-1]).split(GUESSED)
-        energy = torch.cat([self.energy(part).energy for part in parts])
+        parts = means.reshape(-1, means.shape[-1]).split(GUESSED)
+        with torch.no_grad():
+            energy = torch.cat([self.guess(part) for part in parts])
         guess = np.where(free.ravel(), energy.double().cpu().numpy(), np.inf)
         order = np.argsort(guess, kind="stable")[:most]
         rows, actions = np.divmod(order[np.isfinite(guess[order])], means.shape[1])
