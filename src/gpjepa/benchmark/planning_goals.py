@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gpjepa.api.answers import averaged_over
-from gpjepa.api.goals import encoded
+from gpjepa.api.goals import Aim, encoded, planning_goal
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan_setup import origin_of
 from gpjepa.api.populations import Start
@@ -20,7 +20,7 @@ from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import members_of
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.cells import CellTable
-from gpjepa.planning.goal import LatentGoal, anchored
+from gpjepa.planning.goal import Goal, LatentGoal
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.scoring import MeanShiftObjective
 from gpjepa.planning.shifts import Shifts
@@ -35,7 +35,7 @@ class Aimed(NamedTuple):
     """A goal and the kind of goal it is."""
 
     kind: str
-    goal: LatentGoal
+    goal: Goal
 
 
 class Optimum(NamedTuple):
@@ -59,7 +59,7 @@ class World:
     controls: CellTable
     shifts: Shifts
 
-    def objective(self, goal: LatentGoal) -> MeanShiftObjective:
+    def objective(self, goal: Goal) -> MeanShiftObjective:
         """Return the objective of a fresh search, which has no guess of anything yet."""
         made = MeanShiftObjective(self.origin, self.members, goal)
         made.shifts = self.shifts
@@ -106,15 +106,14 @@ def goals_of(
 ) -> list[Aimed]:
     """Return `count` goals, half of each kind.
 
-    The first are mean latents of cells of held-out doubles, of a random half of a double's cells
-    so that a double can be used twice. The others are drawn from a Gaussian with the mean and
+    The first are cells of held-out doubles, a random half of a double's so that it can be used
+    twice. The others are drawn from a Gaussian with the mean and
     covariance of the states that sets of one and two lead to.
     """
     rng = numpy_stream(seed, "benchmark", "planning goals")
     doubles = [label for label in held_out if len(members_of(label)) == 2]
     order = np.concatenate([rng.permutation(len(doubles)) for _ in range(count)])[: count // 2]
-    halves = (_half(world, model, data, doubles[at], rng) for at in order)
-    goals = [Aimed(DOUBLES, LatentGoal(latent)) for latent in halves]
+    goals = [Aimed(DOUBLES, _half(world, model, data, doubles[at], rng)) for at in order]
     states = world.landscape(2).latents.double().cpu().numpy()
     drawn = rng.multivariate_normal(states.mean(axis=0), np.cov(states.T), count - len(goals))
     like = world.origin.start
@@ -123,12 +122,12 @@ def goals_of(
 
 def _half(
     world: World, model: GPJEPA, data: PerturbSeq, label: str, rng: np.random.Generator
-) -> Tensor:
-    """Return the mean latent of a random half of a label's cells, where predictions start."""
+) -> Goal:
+    """Return a random half of a label's cells as the goal that a user's cells would be."""
     panel = data.select_genes(model.bundle.panel.names)
     rows = rng.permutation(np.flatnonzero(panel.labels == label))
     rows = rows[: max(1, len(rows) // 2)]
     table = CellTable(panel.counts[rows], panel.library[rows])
-    like, taught = world.origin.controls.state, encoded(model.bundle, world.controls, 0)
-    latents = torch.from_numpy(encoded(model.bundle, table, 0)).to(like)
-    return anchored(latents, like, torch.from_numpy(taught).to(like)).mean(dim=0)
+    aim = Aim("condition", label, encoded(model.bundle, table, 0), cells=(table,))
+    taught = encoded(model.bundle, world.controls, 0)
+    return planning_goal(aim, world.origin, world.controls, taught)
