@@ -138,7 +138,12 @@ def _latent(goal: np.ndarray, bundle: Bundle) -> Aim:
     if not np.isfinite(values).all():
         raise ConfigError("the goal holds values that are not finite; expected a finite latent")
     one = len(values) == 1
-    return Aim("latent", "a latent" if one else f"{len(values)} latents", latents=values)
+    note = (
+        "a goal of latents is taken to be a predicted state: measured cells under the teacher lie "
+        "elsewhere; give cells with counts where there are any"
+    )
+    name = "a latent" if one else f"{len(values)} latents"
+    return Aim("latent", name, latents=values, notes=(note,))
 
 
 def _direction(goal: Direction, cohort: Cohort, seed: int) -> Aim:

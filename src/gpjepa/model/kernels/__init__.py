@@ -19,10 +19,14 @@ ROWS = 16  # of a block
 
 
 def available(*tensors: torch.Tensor) -> bool:
-    """Tell whether the compiled loops serve these tensors: float32 on the CPU."""
+    """Tell whether the compiled loops serve these tensors: float32 on the CPU, with storage.
+
+    Those that `torch.func` transforms, as for a Jacobian, have none.
+    """
     plain = os.environ.get(SWITCH, "").strip().lower() == "plain"
     fit = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
-    return fit and not plain and _installed()
+    stored = not any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors)
+    return fit and stored and not plain and _installed()
 
 
 def blocks(*lengths: int, size: int = ROWS) -> list[tuple[int, int]]:
