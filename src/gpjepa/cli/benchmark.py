@@ -20,7 +20,7 @@ Name = Annotated[
         "kang-pbmc, semi-synthetic, simulated; all of them: all; their one table: table; the model "
         "without each of its parts: ablations, lambda-sweep, few-labels, each also with "
         "-semi-synthetic; with a table from the same cells: cells-and-table; its "
-        "latent heads: heads.",
+        "latent heads: heads; planners against the best of all sets: planning.",
     ),
 ]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, …")]
