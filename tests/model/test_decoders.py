@@ -108,3 +108,13 @@ def test_a_cell_without_counts_has_means_of_zero_and_a_usable_gradient(latent) -
     assert float(distribution.mean.detach().abs().max()) == 0.0
     distribution.log_likelihood(torch.zeros(7, 4)).sum().backward()
     assert bool(torch.isfinite(own.logits.weight.grad).all())
+
+
+@torch.no_grad()
+def test_jacobians_are_those_of_differences_without_gradients_too(latent) -> None:
+    own = decoder()
+    found = torch.func.jacfwd(own.mean_shares)(latent)[:, :, 0]
+    step = torch.zeros_like(latent)
+    step[0] = 1e-2 * torch.eye(LATENT)[1]
+    apart = (own.mean_shares(latent + step) - own.mean_shares(latent - step)) / 2e-2
+    torch.testing.assert_close(found[..., 1], apart, atol=1e-3, rtol=0.0)

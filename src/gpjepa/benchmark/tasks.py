@@ -19,6 +19,7 @@ from gpjepa.benchmark.cell_calibration import CELL_CALIBRATION
 from gpjepa.benchmark.cells_and_table import CELLS_AND_TABLE
 from gpjepa.benchmark.head_quality import HEADS
 from gpjepa.benchmark.planning import PLANNING
+from gpjepa.benchmark.planning_speed import PLANNING_SPEED
 from gpjepa.benchmark.populations import POPULATIONS
 from gpjepa.benchmark.recovery import RECOVERY
 from gpjepa.benchmark.rounds import ROUNDS_TASK
@@ -167,6 +168,7 @@ INSIGHTS = (
     CELLS_AND_TABLE,
     HEADS,
     PLANNING,
+    PLANNING_SPEED,
     POPULATIONS,
     RECOVERY,
     ROUNDS_TASK,
