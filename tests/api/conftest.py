@@ -89,7 +89,7 @@ def start(model: GPJEPA) -> Start:
 @pytest.fixture(scope="session")
 def setup(model: GPJEPA, data: PerturbSeq) -> Setup:
     """Return what a plan towards C+D needs; its objectives keep what they computed."""
-    chosen = Search(planner="exhaustive", cells=16, top=30)
+    chosen = Search(planner="exhaustive", energy="latent", cells=16, top=30)
     return prepared(model, "C+D", Departure(), Constraints(), chosen, data)
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gpjepa.api.goals import Direction
 from gpjepa.api.plan import Departure, prepared
 from gpjepa.api.plan_settings import Search
+from gpjepa.api.plan_setup import has_counts
 from gpjepa.api.plan_space import Constraints
 from gpjepa.core.errors import ConfigError, DataError
 
@@ -72,3 +74,18 @@ def test_a_goal_that_is_the_start_is_refused(model, data, adata) -> None:
     same = adata[adata.obs["perturbation"] == "ctrl"].copy()
     with pytest.raises(DataError, match="there is nothing to reach"):
         prepared(model, same, Departure(), Constraints(), Search(), data)
+
+
+@pytest.mark.parametrize(
+    ("goal", "energy"),
+    [
+        ("C+D", "expression"),
+        (np.ones(8), "latent"),
+        ({"gene2": 1.0}, "expression"),
+        (Direction("A", "B"), "expression"),
+    ],
+)
+def test_goals_with_counts_are_compared_in_expression(model, data, goal, energy: str) -> None:
+    made = prepared(model, goal, Departure(), Constraints(), Search(cells=8), data)
+    assert made.search.energy == energy
+    assert has_counts(made.goal) == (energy == "expression")

@@ -16,6 +16,15 @@ def spaced(**asked: object):
     return space_of(Constraints(**asked), Names(KNOWN))
 
 
+def test_genes_only_seen_in_combinations_are_candidates_if_asked_for() -> None:
+    together = Vocabulary(("A", "B", "C"), 3, frozenset({"B"}))
+    assert space_of(Constraints(), Names(together)).names == ("A", "C")
+    asked = Constraints(candidates=["A", "B"])
+    assert space_of(asked, Names(together)).names == ("A", "B")
+    none_alone = Vocabulary(("A", "B"), 2, frozenset({"A", "B"}))
+    assert space_of(Constraints(), Names(none_alone)).names == ("A", "B")
+
+
 def test_the_candidates_are_those_with_training_cells_unless_all_are_asked_for() -> None:
     assert spaced().names == ("KLF1", "SET", "BAK1", "CEBPA")
     assert spaced(candidates=ALL).names == KNOWN.members

@@ -287,3 +287,14 @@ def test_the_page_prints_without_its_controls(open_report: Open) -> None:
     assert not page.locator("#screen-download").is_visible()
     assert page.locator("#effects svg").first.is_visible()
     assert len(page.pdf()) > 50_000
+
+
+def test_the_means_of_a_plan_are_named_under_the_pointer(open_report: Open) -> None:
+    page = open_report()
+    figure = page.locator("#next figure.plan svg[data-points]")
+    figure.scroll_into_view_if_needed()
+    figure.focus()
+    figure.press("ArrowRight")
+    assert "control cells" in page.locator("#tip").inner_text()
+    assert page.locator("#next table.plan tbody tr").count() == 10
+    assert page.locator("#next .curve.planner").count() == 3

@@ -80,7 +80,8 @@ def test_what_is_chosen_reaches_the_workflow(command: Any, replace: Any) -> None
         "plan", "run", "--goal-condition", "C+D", "--out", "p.csv", "--max-size", "3",
         "--planner", "greedy", "--budget", "99", "--candidates", "A", "--candidates", "B",
         "--forbid", "C", "--forbid-pair", "A+B", "--require", "A", "--cost", "cost.csv",
-        "--most-cost", "4", "--risk", "0.5", "--top", "7", "--share", "2", "--seed", "3",
+        "--most-cost", "4", "--risk", "0.5", "--top", "7", "--size-cost", "0.1", "--share", "2",
+        "--seed", "3",
         "--energy", "energy-distance", "--no-report", "--name", "mine",
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -92,6 +93,7 @@ def test_what_is_chosen_reaches_the_workflow(command: Any, replace: Any) -> None
     assert (sets.forbidden, sets.most_cost, sets.cost) == (("C", "A+B"), 4.0, Path("cost.csv"))
     assert (search.planner, search.budget, search.risk) == ("greedy", 99, 0.5)
     assert (search.top, search.share, search.seed) == (7, 2, 3)
+    assert search.size_cost == 0.1
     assert search.energy == "energy-distance"
     assert (call["keep"], call["name"]) == (False, "mine")
 

@@ -11,7 +11,7 @@ def test_options_that_are_left_out_ask_for_what_the_python_call_does() -> None:
     from gpjepa.api.plan import virtual_screen_perturbations
 
     asked = SetOptions().request().constraints()
-    search = SearchOptions().search(0, None)
+    search = SearchOptions().search(0, SetOptions())
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(virtual_screen_perturbations).parameters.items()

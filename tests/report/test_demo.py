@@ -61,6 +61,15 @@ def test_the_model_is_compared_with_baselines_and_may_lose(demo) -> None:
     assert False in won  # four steps beat nobody on everything
 
 
+def test_a_plan_leads_to_a_held_out_double_and_is_in_the_report(demo) -> None:
+    out, told = demo
+    assert told["plan"] == str(out / "plan.csv")
+    (kept,) = (out / "plans").glob("*.json")
+    goal = json.loads(kept.read_text())["goal"]["name"]
+    assert goal in json.loads((out / "split.json").read_text())["test"]
+    assert f"Plan: reach {goal}" in (out / "report.html").read_text()
+
+
 def test_an_occupied_directory_is_refused(demo) -> None:
     out, _ = demo
     before = (out / "report.html").read_bytes()

@@ -57,7 +57,7 @@ def virtual_screen_perturbations(
     forbidden: Sequence[str] | str = (), cost: Mapping[str, float] | None = None, seed: int = 0,
     *,
     min_size: int = 1, required: Sequence[str] | str = (), most_cost: float = float("inf"),
-    essential: Sequence[str] | str = (), share: int | None = None, energy: str = "latent",
+    essential: Sequence[str] | str = (), share: int | None = None, energy: str = "auto",
     mode: str = "mean-shift", risk: float = 0.0, size_cost: float = 0.0, cost_weight: float = 0.01,
     cells: int = 256, top: int = 20, level: float = 0.9, context: str | None = None,
     dose: float | None = None, modality: str | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 from gpjepa.core.errors import ConfigError, unknown
 from gpjepa.inference.error_model import require_level
 
-ENERGIES = ("latent", "expression", "energy-distance")
+ENERGIES = ("auto", "expression", "latent", "energy-distance")
 MODES = ("mean-shift", "population")
 
 
@@ -18,8 +18,10 @@ class Search:
     """Settings of a search.
 
     `budget` counts sets scored through the world model, single genes included. `energy` is
-    "latent" (mean absolute difference of the mean latents), "expression" (of mean effects, log1p
-    units) or "energy-distance" (of populations); a signature is in expression whatever is chosen.
+    "expression" (root mean squared difference of mean effects, log1p units), "latent" (mean
+    absolute difference of the mean latents) or "energy-distance" (of populations); "auto" is
+    expression where the goal has counts and latent where it has none. A signature is in expression
+    whatever is chosen.
     `mode` "mean-shift" searches with the mean of the latents and rescores the best sets with
     populations of `cells` cells; "population" scores all so. `risk` error bars are added to an
     energy: above 0 averse, below 0 exploring. `size_cost` is the share of the distance from start
@@ -30,7 +32,7 @@ class Search:
 
     planner: str = "cem"
     budget: int = 2000
-    energy: str = "latent"
+    energy: str = "auto"
     mode: str = "mean-shift"
     risk: float = 0.0
     size_cost: float = 0.0

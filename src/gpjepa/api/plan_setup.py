@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from gpjepa.api.plan_settings import Search
 from gpjepa.api.plan_space import Constraints, Names, space_of
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError
-from gpjepa.planning.goal import DirectionGoal, Goal, SignatureGoal
+from gpjepa.planning.goal import DirectionGoal, Goal, LatentGoal, SignatureGoal
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.population import PopulationObjective
 from gpjepa.planning.risk import Doubt
@@ -23,7 +23,7 @@ from gpjepa.planning.scoring import MeanShiftObjective, Terms
 from gpjepa.planning.space import Space
 
 MEAN, POPULATION = "mean-shift", "population"
-LATENT, EXPRESSION, DISTANCE = "latent", "expression", "energy-distance"
+AUTO, LATENT, EXPRESSION, DISTANCE = "auto", "latent", "expression", "energy-distance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,14 +140,23 @@ def set_up(start: Start, aim: Aim, asked: Constraints, search: Search) -> Setup:
     notes = [*names.notes, *aim.notes, *refuse_the_start(aim, taught, search.seed)]
     origin = origin_of(start, few)
     goal = planning_goal(aim, origin, few.cells.table, taught)
-    if search.energy == EXPRESSION and aim.latents is not None and not aim.cells:
+    if search.energy == AUTO:
+        search = replace(search, energy=EXPRESSION if has_counts(goal) else LATENT)
+    if search.energy == EXPRESSION and not has_counts(goal):
         raise ConfigError(
             "the energy 'expression' needs cells with counts; expected a goal of cells, a "
-            "condition or a cell type; use the energy 'latent' for latents"
+            "condition or a cell type; use the energy 'latent' for one cell or for latents"
         )
     index = start.bundle.vocabulary.index_of
     members = np.array([index(name) for name in space.names], dtype=np.int64)
     return Setup(few, aim, goal, origin, space, members, search, tuple(notes))
+
+
+def has_counts(goal: Goal) -> bool:
+    """Tell whether a goal can be compared in expression."""
+    if isinstance(goal, SignatureGoal):
+        return True
+    return not isinstance(goal, LatentGoal) and goal.effect is not None
 
 
 def origin_of(start: Start, few: Start) -> Origin:

@@ -21,7 +21,8 @@ SHOWN = 5
 class Constraints:
     """What sets of perturbations may be proposed.
 
-    `candidates` None are the members with training cells, "all" every name that the model knows.
+    `candidates` None are the members measured alone, as sets with others are not to be trusted;
+    "all" is every name that the model knows.
     `forbidden` names genes, and pairs such as A+B that no set may hold. `required` are in every
     set. `cost` is what each gene costs (others 1), `most_cost` a set's largest total; `essential`
     genes cost `essential_factor` times as much.
@@ -126,14 +127,16 @@ def listed(names: Sequence[str]) -> str:
 
 def _candidates(asked: Constraints, names: Names) -> tuple[str, ...]:
     if asked.candidates is None:
-        return names.vocabulary.trained(names.modality)
+        trained = names.vocabulary.trained(names.modality)
+        alone = [name for name in trained if name not in names.vocabulary.in_combination_only]
+        return tuple(alone) or trained
     if asked.candidates == ALL:
         return names.vocabulary.members
     named = _several(asked.candidates)
     if not named:
         raise ConfigError(
-            "candidates are empty; expected one or more genes; leave them out for all that have "
-            "training cells"
+            "candidates are empty; expected one or more genes; leave them out for all that were "
+            "measured alone"
         )
     found = names.known("candidates", named)
     for label in found:

@@ -146,6 +146,7 @@ def _clear_run(path: Path) -> None:
         "controls.h5ad",
         "checkpoints",
         "evaluation",
+        "plans",
     ):
         clear(path / name)
 

@@ -45,7 +45,7 @@ def plan(
         out,
         goal.request(),
         sets.request(),
-        search.search(common.seed, sets.share),
+        search.search(common.seed, sets),
         common.run_options(),
         compare=search.compare,
         keep=report,

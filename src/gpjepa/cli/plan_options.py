@@ -97,7 +97,7 @@ class SetOptions:
         typer.Option(
             metavar="GENE|FILE",
             help="Genes to choose from, or a file with one a line; repeatable; 'all' for every "
-            "gene with features. Those with training cells when left out.",
+            "gene with features. Those measured alone when left out.",
             rich_help_panel=_SETS,
         ),
     ] = None
@@ -133,6 +133,14 @@ class SetOptions:
             metavar="GENE|FILE", help="Costs ten times as much; repeatable.", rich_help_panel=_SETS
         ),
     ] = None
+    size_cost: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Share of the distance that each member must bring.",
+            rich_help_panel=_SETS,
+        ),
+    ] = 0.0
     share: Annotated[
         int | None,
         typer.Option(
@@ -177,9 +185,12 @@ class SearchOptions:
         typer.Option(metavar="N", help="Sets that may be scored.", rich_help_panel=_SEARCH),
     ] = 2000
     energy: Annotated[
-        Literal["latent", "expression", "energy-distance"],
-        typer.Option(help="Distance to the goal that is made small.", rich_help_panel=_SEARCH),
-    ] = "latent"
+        Literal["auto", "expression", "latent", "energy-distance"],
+        typer.Option(
+            help="Distance to the goal; auto: expression where the goal has counts.",
+            rich_help_panel=_SEARCH,
+        ),
+    ] = "auto"
     mode: Annotated[
         Literal["mean-shift", "population"],
         typer.Option(help="How sets are scored while searching.", rich_help_panel=_SEARCH),
@@ -210,7 +221,7 @@ class SearchOptions:
         ),
     ] = False  # fmt: skip
 
-    def search(self, seed: int, share: int | None) -> Search:
+    def search(self, seed: int, sets: SetOptions) -> Search:
         """Return the settings in the form of the API."""
         from gpjepa.api.plan_settings import Search
 
@@ -223,6 +234,7 @@ class SearchOptions:
             cells=self.cells,
             level=self.level,
             top=self.top,
-            share=share,
+            share=sets.share,
+            size_cost=sets.size_cost,
             seed=seed,
         )

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gpjepa.api.evaluate_run import evaluate_model
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
+from gpjepa.api.plan_request import GoalRequest, SetRequest
+from gpjepa.api.plan_run import plan_file
+from gpjepa.api.plan_settings import Search
 from gpjepa.api.run import begin, read_data_record
 from gpjepa.api.train_run import train_data
 from gpjepa.core.config import Config
+from gpjepa.core.errors import DataError
 from gpjepa.data.datasets import export
 from gpjepa.data.gene_features import set_matrix
+from gpjepa.data.labels import members_of
+from gpjepa.data.partition import Split
+from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.splits import demo_split
 from gpjepa.report.page import render
 
@@ -42,6 +50,7 @@ def run_demo(out: Path, options: RunOptions, config: Config | None = None) -> di
     model = GPJEPA.load(out, options.device)
     folder = out / "evaluation"
     told = evaluate_model(model, data, out, folder, options, read_data_record(out))
+    plan = plan_to_held_out(out, data, split, options)
     report = render(out, out / "report.html", force=True)
     return {
         "run": str(out),
@@ -49,5 +58,25 @@ def run_demo(out: Path, options: RunOptions, config: Config | None = None) -> di
         "seconds": round(time.perf_counter() - started, 1),
         "headline": told["headline"],
         "notes": told["notes"],
+        "plan": plan,
         "report": str(report),
     }
+
+
+def plan_to_held_out(out: Path, data: PerturbSeq, split: Split, options: RunOptions) -> str | None:
+    """Plan towards a held-out double, whose cells no training has seen, and return the file.
+
+    The goal is the double with the most cells that is another state than control; None where
+    there is no such double.
+    """
+    doubles = [label for label in split.test if len(members_of(label)) > 1]
+    doubles.sort(key=lambda label: (-int((data.labels == label).sum()), label))
+    chosen, again = Search(seed=options.seed), replace(options, force=True)
+    for label in doubles:
+        goal = GoalRequest(condition=label)
+        try:
+            told = plan_file(out, out / "plan.csv", goal, SetRequest(), chosen, again, compare=True)
+        except DataError:  # it does not differ from control
+            continue
+        return str(told["out"])
+    return None
