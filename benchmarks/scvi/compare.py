@@ -60,7 +60,7 @@ def ratios(rounds: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks scvi", description=__doc__)
-    parser.add_argument("--cells", type=int, default=20_000)
+    parser.add_argument("--cells", type=int, default=20_000, help="3,000 at least")
     parser.add_argument("--genes", type=int, default=5_000)
     parser.add_argument("--batch", type=int, default=128, help="scVI's default")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 warnings.filterwarnings("ignore")
-TRAIN, CELLS, SAMPLED = 40, 6000, 2000  # steps timed, cells embedded, cells decoded and sampled
+TRAIN, CELLS, SAMPLED = 20, 3000, 1000  # steps timed, cells embedded, cells decoded and sampled
 Clock = tuple[float, float]
 
 

@@ -7,6 +7,7 @@ run side by side. G genes, C = G or G + 1 classes. Single precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
 
 FLOAT = np.float32
 TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
-OPTIONS: Any = {"error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(fastmath=True, **OPTIONS)

@@ -6,6 +6,7 @@ Cells are rows in CSR form: `starts` [B + 1] and `genes` [N]. Single precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numba import njit
 from gpjepa.model.kernels.maths import log1p_of
 
 FLOAT = np.float32
-OPTIONS: Any = {"error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)

@@ -5,13 +5,14 @@ Cells are rows in CSR form: `starts` [B + 1] and `genes` [N]. Single precision.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 FLOAT = np.float32
-OPTIONS: Any = {"error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)

@@ -8,6 +8,7 @@ SplitMix64.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ TINY = FLOAT(1e-8)
 STEP, FIRST, SECOND = WORD(0x9E3779B97F4A7C15), WORD(0xBF58476D1CE4E5B9), WORD(0x94D049BB133111EB)
 UNIT = 1.0 / 9007199254740992.0  # 2⁻⁵³
 MOST = 24.0  # expected counts that are found by going up from 0
-OPTIONS: Any = {"error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)
