@@ -64,3 +64,14 @@ def test_the_order_of_members_cannot_matter() -> None:
     found = shifts(np.array([[0, 1, 3], [3, 1, 0], [1, 0, 3]])).mean
     torch.testing.assert_close(found[1], found[0])
     torch.testing.assert_close(found[2], found[0])
+
+
+def test_composed_pairs_are_kept_and_other_sets_are_what_they_were(monkeypatch) -> None:
+    origin, sets = worlds.make_origin("composed"), worlds.all_sets(3)
+    shifts = Shifts(origin, CANDIDATES)
+    before = shifts(sets).mean
+    torch.testing.assert_close(shifts(sets[::-1].copy()).mean.flip(0), before)
+    pairs = np.array([[0, 1, -1], [1, 2, -1]])  # of members with an effect of their own
+    found = shifts(pairs).mean
+    monkeypatch.setattr(type(origin.model.predictor.composition), "forward", None)
+    torch.testing.assert_close(shifts(pairs).mean, found)

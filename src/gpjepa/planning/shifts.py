@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gpjepa.planning.kept import Kept
+from gpjepa.planning.kept import Kept, Rows
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.runs import run
 from gpjepa.planning.sets import sizes
@@ -47,6 +47,7 @@ class Shifts:
         cells, latent = origin.start.shape
         self.first = Kept(cells, latent, origin.start)
         self.pairs = Kept(cells, latent, origin.start)
+        self.together = Rows(origin.start.new_empty((0, latent)))
         self.start = origin.start.mean(dim=0)
 
     @property
@@ -72,9 +73,9 @@ class Shifts:
         left = sizes(sets) > 1
         if predictor.composition is not None and left.any():
             rows = np.flatnonzero(left)
-            shifts = predictor.composition(self.named(sets[rows]))
-            together[torch.from_numpy(rows).to(mean.device)] = shifts.together
-            left[rows] = ~shifts.composed.cpu().numpy()
+            shifts, composed = self._composed(sets[rows])
+            together[torch.from_numpy(rows).to(mean.device)] = shifts
+            left[rows] = ~composed
         if predictor.form != "additive" and left.any():
             pairs = self._keys(np.where(left[:, None], sets, NONE))
             self.pairs.fill(pairs[pairs >= 0], self._second)
@@ -101,6 +102,28 @@ class Shifts:
             for kept, keys in ((self.first, moved.singles), (self.pairs, moved.pairs)):
                 found[rows] += kept.along(keys[rows.numpy()], direction)
         return found - found.mean(dim=1, keepdim=True)
+
+    def _composed(self, sets: np.ndarray) -> tuple[Float[Tensor, "S D"], np.ndarray]:
+        """Return what sets of several members do together, and whether they are composed.
+
+        Composed pairs are kept.
+        """
+        keys = self._keys(sets)
+        pair = (keys >= 0).sum(axis=1) == 1
+        key = keys.max(axis=1)
+        at = np.where(pair, self.together.at(key), NONE)
+        missing = np.flatnonzero(at < 0)
+        found = self.start.new_zeros((len(sets), len(self.start)))
+        composed = at >= 0
+        found[torch.from_numpy(composed)] = self.together.values[at[composed]]
+        if len(missing):
+            shifts = self.origin.model.predictor.composition(self.named(sets[missing]))
+            found[torch.from_numpy(missing)] = shifts.together
+            composed[missing] = shifts.composed.cpu().numpy()
+            new, first = np.unique(key[missing], return_index=True)
+            kept = (pair & composed)[missing][first]
+            self.together.add(new[kept], shifts.together[torch.from_numpy(first[kept])])
+        return found, composed
 
     def _first(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
         """Run the first-order shifts of candidates, what the composition adds included."""
