@@ -25,7 +25,7 @@ def table() -> EffectTable:
 
 def test_additive_finds_the_best_of_additive_doubles_in_the_first_round(table) -> None:
     for aim, pool in goals(pool_of(table), 6, np.random.default_rng(0)):
-        curve = replay(pool, aim, rounds.additive, np.random.default_rng(0))
+        curve = replay(pool, aim, rounds.additive)
         assert curve.tolist() == [1.0] * rounds.ROUNDS
 
 
@@ -37,15 +37,7 @@ def test_a_policy_sees_only_what_it_measured(table) -> None:
     others[12:] = 1e3 * rng.normal(size=others[12:].shape)
     for policy in (rounds.ours, rounds.greedy, rounds.additive):
         chosen = [
-            policy(
-                Notebook(
-                    rounds.Pool(pool.alone, pool.labels, effects),
-                    aim,
-                    np.random.default_rng(1),
-                    list(measured),
-                    round=1,
-                )
-            )
+            policy(Notebook(rounds.Pool(pool.alone, pool.labels, effects), aim, list(measured)))
             for effects in (pool.effects, others)
         ]
         assert chosen[0].tolist() == chosen[1].tolist()
@@ -62,13 +54,15 @@ def test_a_state_leaves_the_pool_and_its_worth_is_the_same_along_directions(tabl
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0][:4]
     inside = pool.effects @ basis.T
     for each in (aim, along):
-        lifted = each.worth(inside @ basis)
-        assert each.worth(inside, basis) == pytest.approx(lifted)
+        lifted, slopes = each.worth(inside @ basis)
+        worth, inner = each.worth(inside, basis)
+        assert worth == pytest.approx(lifted)
+        assert inner == pytest.approx(slopes @ basis.T)
 
 
 def test_the_area_of_the_perfect_and_of_the_random_policy(table) -> None:
     def perfect(book: Notebook) -> np.ndarray:
-        worth = book.aim.worth(book.pool.effects[book.left])
+        worth, _ = book.aim.worth(book.pool.effects[book.left])
         return book.left[np.argsort(-worth)[:BATCH]]
 
     frame = rounds_rows(table, 0, 4, [("perfect", perfect)])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,10 @@ from gpjepa.compose.priors import make_priors
 from gpjepa.core.config import Config
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import members_of
+from gpjepa.evaluation.baselines_strong import median_distance
 from gpjepa.evaluation.effect_table import EffectTable
-from gpjepa.planning.experiments import Belief, most_promising
+from gpjepa.model.composition import PairKernel
+from gpjepa.planning.experiments import Belief, closeness, most_promising
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
 BATCH, ROUNDS = 10, 6
 GOALS = 50  # half of them states, half directions
 BEST = 0.05  # share of the pool that is to be found
-LEARNED = (1, 3)  # rounds, from 0, in which the kernel is learned anew
-SAMPLES = 64
+NOISE = 0.25  # of the kernel between pairs, in its unit; its parts weigh the same
 STATES, DIRECTIONS, BOTH = "states", "directions", "all goals"
 
 
@@ -41,16 +43,17 @@ class Aim:
     vector: np.ndarray
     is_state: bool
 
-    def worth(self, effects: np.ndarray, basis: np.ndarray | None = None) -> np.ndarray:
-        """Return what effects [..., D] are worth: minus the distance, or the length along.
+    def worth(
+        self, effects: np.ndarray, basis: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what effects [N, D] are worth, minus the distance or the length along; its slope.
 
         They are along orthonormal directions `basis` [D, G], genes for None.
         """
         inside = self.vector if basis is None else basis @ self.vector
         if not self.is_state:
-            return np.asarray(effects @ inside)
-        beyond = float(self.vector @ self.vector - inside @ inside)
-        return -np.sqrt(((effects - inside) ** 2).sum(axis=-1) + max(beyond, 0.0))
+            return effects @ inside, np.tile(inside, (len(effects), 1))
+        return closeness(effects, inside, float(self.vector @ self.vector - inside @ inside))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,11 @@ class Pool:
     labels: tuple[str, ...]
     effects: np.ndarray  # [N, G], shown to a policy once measured
 
+    @cached_property
+    def unit(self) -> float:
+        """Return the distance between typical singles."""
+        return median_distance(self.alone.effects)
+
     def without(self, row: int) -> Pool:
         """Return the pool without one double."""
         kept = np.delete(np.arange(len(self.labels)), row)
@@ -69,14 +77,11 @@ class Pool:
 
 @dataclass(eq=False)
 class Notebook:
-    """What one replay knows so far: measured rows of the pool and the kernel learned of them."""
+    """What one replay knows so far: the measured rows of the pool."""
 
     pool: Pool
     aim: Aim
-    rng: np.random.Generator
     measured: list[int] = field(default_factory=list)
-    kernel: Kernel | None = None
-    round: int = 0
 
     @property
     def left(self) -> np.ndarray:
@@ -85,10 +90,10 @@ class Notebook:
 
     def believe(self) -> tuple[Belief, np.ndarray]:
         """Return the belief about what is left and the directions that it is along."""
-        pool, kept = self.pool, None if self.round in LEARNED else self.kernel
+        pool = self.pool
+        kernel = Kernel(PairKernel(pool.unit).double().requires_grad_(False), NOISE)
         seen, asked = ([pool.labels[row] for row in rows] for rows in (self.measured, self.left))
-        belief, basis, kernel = believe(pool.alone, seen, pool.effects[self.measured], asked, kept)
-        self.kernel = kernel if self.measured else None
+        belief, basis, _ = believe(pool.alone, seen, pool.effects[self.measured], asked, kernel)
         return belief, basis
 
 
@@ -98,20 +103,20 @@ Policy = Callable[[Notebook], np.ndarray]
 def additive(book: Notebook) -> np.ndarray:
     """Choose by the sum of the members' effects, which no measurement changes."""
     sums = book.pool.alone.sums([book.pool.labels[row] for row in book.left])
-    return _first(book.left, book.aim.worth(sums))
+    return _first(book.left, book.aim.worth(sums)[0])
 
 
 def greedy(book: Notebook) -> np.ndarray:
-    """Choose by the mean effect of the model, fitted anew each round."""
+    """Choose by the mean effect of the model, which learns from what was measured each round."""
     belief, basis = book.believe()
-    return _first(book.left, book.aim.worth(belief.mean, basis))
+    return _first(book.left, book.aim.worth(belief.mean, basis)[0])
 
 
 def ours(book: Notebook) -> np.ndarray:
     """Choose by what effects may be worth, as `most_promising` does, from the same model."""
     belief, basis = book.believe()
-    worth = book.aim.worth(belief.draw(SAMPLES, book.rng), basis)
-    return book.left[most_promising(worth, min(BATCH, len(book.left)))]
+    worth, slope = book.aim.worth(belief.mean, basis)
+    return book.left[most_promising(belief, worth, slope, min(BATCH, len(book.left)))]
 
 
 POLICIES: tuple[tuple[str, Policy], ...] = (
@@ -125,14 +130,13 @@ def _first(rows: np.ndarray, worth: np.ndarray) -> np.ndarray:
     return np.asarray(rows[np.argsort(-worth, kind="stable")[:BATCH]])
 
 
-def replay(pool: Pool, aim: Aim, policy: Policy, rng: np.random.Generator) -> np.ndarray:
+def replay(pool: Pool, aim: Aim, policy: Policy) -> np.ndarray:
     """Return the share of the best doubles that is found after each round [ROUNDS]."""
-    worth = aim.worth(pool.effects)
+    worth, _ = aim.worth(pool.effects)
     best = np.argsort(-worth, kind="stable")[: best_of(len(pool.labels))]
-    book = Notebook(pool, aim, rng)
+    book = Notebook(pool, aim)
     curve = np.zeros(ROUNDS)
     for step in range(ROUNDS):
-        book.round = step
         book.measured += [int(row) for row in policy(book)]
         curve[step] = np.isin(best, book.measured).mean()
     return curve
@@ -186,10 +190,7 @@ def rounds_rows(
     blind = [BATCH * np.arange(1, ROUNDS + 1) / len(pool.labels) for _, pool in drawn]
     curves = {"random": np.minimum(blind, 1.0)}
     for name, policy in policies:
-        own = [numpy_stream(seed, "benchmark", f"rounds {index}") for index in range(count)]
-        curves[name] = np.stack(
-            [replay(pool, aim, policy, each) for (aim, pool), each in zip(drawn, own, strict=True)]
-        )
+        curves[name] = np.stack([replay(pool, aim, policy) for aim, pool in drawn])
     states = np.array([aim.is_state for aim, _ in drawn])
     rows = []
     for group, chosen in ((BOTH, states | True), (STATES, states), (DIRECTIONS, ~states)):

@@ -13,17 +13,16 @@ from gpjepa.compose.recover import all_pairs
 from gpjepa.core.errors import ConfigError, DataError
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import members_of, parse_label
-from gpjepa.planning.experiments import Belief, most_informative, most_promising
+from gpjepa.planning.experiments import closeness, most_informative, most_promising
 
 MOST = 1500  # candidates whose covariance is weighed at once: time grows with their square
-SAMPLES = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Experiments:
     """Pairs to measure together, in the order in which they were chosen.
 
-    `distance` is the expected distance of each measured effect to the goal, NaN without one.
+    `distance` is that of each predicted effect to the goal, NaN without one.
     `deviation` is the root summed variance of what is believed of each effect before the batch.
     """
 
@@ -74,9 +73,10 @@ def next_experiments(
         chosen, distance = most_informative(belief, n), np.full(n, np.nan)
     else:
         belief = replace(belief, mean=composer.stack.predict(alone, labels) @ basis.T)
-        apart = _distances(belief, goal, basis, rng)
-        chosen = most_promising(-apart, n)
-        distance = apart.mean(axis=0)[chosen]
+        inside = basis @ goal
+        worth, slope = closeness(belief.mean, inside, float(goal @ goal - inside @ inside))
+        chosen = most_promising(belief, worth, slope, n)
+        distance = -worth[chosen]
     return Experiments(tuple(labels[row] for row in chosen), distance, np.sqrt(variance[chosen]))
 
 
@@ -93,13 +93,3 @@ def _candidates(composer: Composer, candidates: Sequence[str] | None) -> tuple[s
     held_out = composer.stack.held_out
     measured = frozenset() if held_out is None else frozenset(held_out.labels)
     return tuple(label for label in labels if label not in measured)
-
-
-def _distances(
-    belief: Belief, goal: np.ndarray, basis: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Return how far effects may lie from the goal [S, N], by draws one at a time."""
-    inside = basis @ goal
-    beyond = max(float(goal @ goal - inside @ inside), 0.0)
-    drawn = belief.draw(SAMPLES, rng)
-    return np.sqrt(((drawn - inside) ** 2).sum(axis=2) + beyond)

@@ -9,7 +9,7 @@ import numpy as np
 from gpjepa.core.errors import ConfigError
 
 TINY = 1e-12
-RISE = 1.0  # standard deviations that optimism adds to what a candidate is expected to be worth
+RISE = 0.25  # standard deviations that optimism adds to what a candidate is expected to be worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +24,6 @@ class Belief:
     covariance: np.ndarray
     spread: np.ndarray
     noise: np.ndarray
-
-    def draw(self, samples: int, rng: np.random.Generator) -> np.ndarray:
-        """Return effects as they might be measured [S, N, D], noise included.
-
-        Every other draw mirrors the one before it about the mean, so that means of draws are
-        exact for what is linear in effects; S is `samples` rounded up to an even number.
-        """
-        count, width = self.mean.shape
-        root = _root(self.covariance + np.diag(self.noise))
-        half = rng.standard_normal(((samples + 1) // 2, count, width))
-        normal = np.stack((half, -half), axis=1).reshape(-1, count, width)
-        return np.asarray(self.mean + np.matmul(root, normal) * self.spread)
 
     def after(self, row: int) -> Belief:
         """Return the belief once a candidate is measured; what it will be is not known yet."""
@@ -63,26 +51,29 @@ def most_informative(belief: Belief, n: int) -> np.ndarray:
     return np.array(chosen, dtype=np.int64)
 
 
-def most_promising(values: np.ndarray, n: int, rise: float = RISE) -> np.ndarray:
-    """Return `n` candidates, int64, that may be worth most, best first.
+def most_promising(
+    belief: Belief, worth: np.ndarray, slope: np.ndarray, n: int, rise: float = RISE
+) -> np.ndarray:
+    """Return `n` candidates, int64, that may be worth most, in the order of choice.
 
-    `values` [S, N] are joint draws of what the candidates are worth, more being better. Each choice
-    has the highest mean plus `rise` standard deviations; what its measurement will tell of the
-    others is then taken out of their draws, so that the next is not chosen for the same doubt.
-    Raises `ConfigError` for fewer candidates than `n`.
-    Source: batch upper confidence bounds, Desautels, Krause and Burdick 2014, on draws.
+    `worth` [N] is that of the mean effects, more being better, and `slope` [N, D] its derivative
+    by them. Each choice has the highest worth plus `rise` standard deviations; the next ones are
+    chosen as if it were measured, so that no two are chosen for the same doubt. Raises
+    `ConfigError` for fewer candidates than `n`.
+    Source: batch upper confidence bounds, Desautels, Krause and Burdick 2014; linear in effects.
     """
-    _refuse(n, values.shape[1])
-    mean = values.mean(axis=0)
-    left = values - mean
+    _refuse(n, len(worth))
+    scaled = slope * belief.spread
+    alike = scaled @ scaled.T
+    covariance, noise = belief.covariance * alike, belief.noise * np.diagonal(alike)
     chosen: list[int] = []
     for _ in range(n):
-        bound = mean + rise * left.std(axis=0)
+        bound = worth + rise * np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
         bound[chosen] = -np.inf
-        chosen.append(int(np.argmax(bound)))
-        own = left[:, chosen[-1]]
-        slope = own @ left / max(float(own @ own), TINY)
-        left = left - own[:, None] * slope
+        row = int(np.argmax(bound))
+        chosen.append(row)
+        column = covariance[:, row]
+        covariance = covariance - np.outer(column, column) / (column[row] + noise[row] + TINY)
     return np.array(chosen, dtype=np.int64)
 
 
@@ -94,7 +85,13 @@ def _refuse(n: int, candidates: int) -> None:
         )
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Return R with R Rᵀ = covariance, which may be singular."""
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+def closeness(
+    effects: np.ndarray, goal: np.ndarray, beyond: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return minus the distance of effects [N, D] to a goal [D], and its derivative [N, D].
+
+    `beyond` is the squared length of the goal outside of the D directions.
+    """
+    way = goal - effects
+    apart = np.sqrt((way**2).sum(axis=1) + max(beyond, 0.0))
+    return -apart, way / np.maximum(apart, TINY)[:, None]
