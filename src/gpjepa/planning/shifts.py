@@ -117,7 +117,9 @@ class Shifts:
         composed = at >= 0
         found[torch.from_numpy(composed)] = self.together.values[at[composed]]
         if len(missing):
-            shifts = self.origin.model.predictor.composition(self.named(sets[missing]))
+            composition = self.origin.model.predictor.composition
+            assert composition is not None
+            shifts = composition(self.named(sets[missing]))
             found[torch.from_numpy(missing)] = shifts.together
             composed[missing] = shifts.composed.cpu().numpy()
             new, first = np.unique(key[missing], return_index=True)
