@@ -214,3 +214,8 @@ def test_planning_leaves_the_model_as_it_was(model, double) -> None:
     after = model.bundle.model.state_dict()
     for key, value in before.items():
         torch.testing.assert_close(after[key], value, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_budget_that_does_not_reach_every_candidate_is_noted(model, double) -> None:
+    found = virtual_screen_perturbations(model, double, budget=3, cells=8)
+    assert any("budget of 3 is smaller than the 6 candidates" in note for note in found.notes)

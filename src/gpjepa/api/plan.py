@@ -165,7 +165,12 @@ def notes_of(found: Found, table: DataFrame) -> tuple[str, ...]:
     if excluded:
         shown = ", ".join(excluded[:5]) + (", …" if len(excluded) > 5 else "")
         notes.append(f"left out: {len(excluded)} sets whose energy is not finite ({shown})")
-    best = table.iloc[0]
+    ledger, best = found.ledger, table.iloc[0]
+    if ledger.spent == ledger.budget < len(ledger.space.names):
+        notes.append(
+            f"the budget of {ledger.budget} is smaller than the {len(ledger.space.names)} "
+            "candidates: not every one of them was scored by itself; raise it"
+        )
     if best["verdict"] == DO_NOT_TRUST:
         sound = table[table["verdict"] != DO_NOT_TRUST]
         first = f"{sound.iloc[0]['set']}, rank {sound.iloc[0]['rank']}" if len(sound) else "none"
