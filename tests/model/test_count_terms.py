@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -128,3 +130,16 @@ def test_the_switch_turns_the_compiled_loops_off(monkeypatch) -> None:
     assert not available(torch.zeros(1))
     monkeypatch.delenv(SWITCH)
     assert not available(torch.zeros(1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_likelihoods_without_groups_are_those_with_them(dtype) -> None:
+    decoder, latent, asked = problem(False, dtype, parts=2)
+    alone = replace(asked, weight=asked.weight[:0], group=asked.group[:0], groups=0)
+    likelihood, pooled = decoder.terms(latent[: 2 * CELLS], alone)
+    expected, _ = decoder.terms(latent, asked)
+    torch.testing.assert_close(likelihood, expected)
+    assert pooled.shape == (0, GENES)
+    (gradient,) = torch.autograd.grad(likelihood.sum(), latent)
+    assert bool((gradient[: CELLS - 1] != 0).any(dim=1).all())  # the last cell has no counts
+    assert not bool(gradient[2 * CELLS :].any())

@@ -48,7 +48,7 @@ def side_by_side(work: Callable[[int], None], count: int) -> None:
 
     It must let go of the interpreter's lock and write only what is its own.
     """
-    threads = min(torch.get_num_threads(), count)
+    threads = max(1, min(torch.get_num_threads(), count))
 
     def share(thread: int) -> None:
         for number in range(thread, count, threads):
