@@ -5,7 +5,6 @@ from gpjepa.compose.latent import fit_members
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.stacked import StackedComposition
 from gpjepa.training.measured_effects import ERROR_FLOOR
-from gpjepa.training.shrinkage import empirical_bayes
 from gpjepa.training.targets import effect_targets
 
 
@@ -20,7 +19,7 @@ def composition_of(prepared) -> EffectComposition:
 
 def test_without_a_composition_targets_are_the_denoised_effects(prepared):
     measured = prepared.observed
-    expected = empirical_bayes(measured.effect, measured.error**2, measured.control_error**2)
+    expected = measured.posterior
     found = effect_targets(prepared, None)
     np.testing.assert_allclose(found.effect.numpy(), expected.mean, rtol=1e-5, atol=1e-6)
     assert float(found.error.min()) >= ERROR_FLOOR * 0.999
