@@ -78,7 +78,9 @@ def interrupt_at(monkeypatch):
     monkeypatch.undo()
 
 
-def test_a_run_directory_holds_what_it_should(run: Path) -> None:
+def test_a_run_directory_holds_what_it_should(train, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(run)
     assert {path.name for path in run.iterdir()} == FILES
     assert json.loads((run / "config.json").read_text())["encoder"]["latent"] == 8
     assert json.loads((run / "provenance.json").read_text())["seed"] == 0
