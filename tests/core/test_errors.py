@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import gpjepa
-from gpjepa.core.errors import OutputExistsError, nearest, unknown
+from gpjepa.core.errors import OutputExistsError, listed, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,11 @@ def test_unknown_says_what_was_found_how_many_are_known_and_what_to_do() -> None
 
 def test_unknown_counts_a_single_name_in_the_singular() -> None:
     assert "(1 name; closest: none)" in unknown("gene", "zzzz", ["KLF1"], "do")
+
+
+def test_a_list_of_names_is_cut_and_says_so() -> None:
+    assert listed([]) == ""
+    assert listed(["A", 2]) == "A, 2"
+    assert listed("ABCDE") == "A, B, C, D, E"
+    assert listed("ABCDEF") == "A, B, C, D, E, …"
+    assert listed("ABC", 2) == "A, B, …"

@@ -11,7 +11,7 @@ import torch
 
 from gpjepa.api.goal_cells import Cohort, Named
 from gpjepa.api.goal_files import sided
-from gpjepa.core.errors import ConfigError, DataError
+from gpjepa.core.errors import ConfigError, DataError, listed
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.cells import Cells
 from gpjepa.evaluation.pseudobulk import pseudobulk, standard_error
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 MOST_CELLS = 1000  # cells of a goal that are encoded
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -182,9 +181,9 @@ def _signature(given: Mapping[str, float], bundle: Bundle) -> Aim:
             raise ConfigError(f"the weight of {gene!r} is {weight}; expected a finite number")
     missing = [gene for gene in given if gene not in at]
     used = {gene: float(weight) for gene, weight in given.items() if gene in at and weight}
-    listed = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+    shown = listed(missing)
     if not used:
-        found = f"none of its {len(given)} genes is modelled ({listed})" if missing else "no weight"
+        found = f"none of its {len(given)} genes is modelled ({shown})" if missing else "no weight"
         raise DataError(
             f"the signature has nothing to reach: {found}; expected genes of the model by the same "
             f"names ({len(at)}, such as {bundle.panel.names[0]}), with weights other than 0; "
@@ -195,7 +194,7 @@ def _signature(given: Mapping[str, float], bundle: Bundle) -> Aim:
         weights[at[gene]] = weight
     rising = sum(weight > 0 for weight in used.values())
     name = f"signature of {rising} genes up, {len(used) - rising} down"
-    notes = (f"signature: {len(missing)} of {len(given)} genes are not modelled ({listed}); left "
+    notes = (f"signature: {len(missing)} of {len(given)} genes are not modelled ({shown}); left "
              "out",) if missing else ()  # fmt: skip
     return Aim("signature", name, weights=weights / np.abs(weights).sum(), notes=notes)
 

@@ -19,7 +19,7 @@ from gpjepa.api.plan_setup import Setup, set_up
 from gpjepa.api.plan_space import Constraints
 from gpjepa.api.plan_table import table_of
 from gpjepa.api.populations import Start
-from gpjepa.core.errors import DataError
+from gpjepa.core.errors import DataError, listed
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.inference.judgement import DO_NOT_TRUST
 
@@ -163,8 +163,9 @@ def notes_of(found: Found, table: DataFrame) -> tuple[str, ...]:
     notes = []
     excluded = found.ledger.excluded
     if excluded:
-        shown = ", ".join(excluded[:5]) + (", …" if len(excluded) > 5 else "")
-        notes.append(f"left out: {len(excluded)} sets whose energy is not finite ({shown})")
+        notes.append(
+            f"left out: {len(excluded)} sets whose energy is not finite ({listed(excluded)})"
+        )
     ledger, best = found.ledger, table.iloc[0]
     if ledger.spent == ledger.budget < len(ledger.space.names):
         notes.append(

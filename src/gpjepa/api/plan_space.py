@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gpjepa.core.errors import ConfigError, VocabularyError, nearest
+from gpjepa.core.errors import ConfigError, VocabularyError, listed, nearest
 from gpjepa.data.labels import CONTROL, CONTROL_NAMES, members_of, parse_label, symbol_of
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.planning.space import Space
@@ -88,7 +88,7 @@ class Names:
         )
         near = (f"{name!r}: {', '.join(nearest(name, spellings)) or 'none'}" for name in missing)
         return (
-            f"{role}: {len(strange)} of {count} are not known ({listed(list(missing))}; "
+            f"{role}: {len(strange)} of {count} are not known ({listed(missing)}; "
             f"{len(self.vocabulary.members)} names, closest to {'; '.join([*near][:SHOWN])})"
         )
 
@@ -118,11 +118,6 @@ def space_of(asked: Constraints, names: Names) -> Space:
         cost=_costs(asked, names, kept) if asked.costly else None,
         most_cost=asked.most_cost,
     )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first few names for a message."""
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
 def _candidates(asked: Constraints, names: Names) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan import Departure, known_data
 from gpjepa.api.sequence_setup import FEWEST, Choices, SequenceSetup, from_observed, set_up
 from gpjepa.api.sequence_table import names_of, table_of, trace_of
-from gpjepa.core.errors import ConfigError, DataError
+from gpjepa.core.errors import ConfigError, DataError, listed
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.planning.sequences import plan_sequences
 from gpjepa.planning.surprise import Surprise, surprise
@@ -151,8 +151,9 @@ def _searched(
     if (compared.table["steps"] > 1).any():
         notes.append(EXTRAPOLATED)
     if excluded:
-        shown = ", ".join(excluded[:5]) + (", …" if len(excluded) > 5 else "")
-        notes.append(f"left out: {len(excluded)} sequences whose energy is not finite ({shown})")
+        notes.append(
+            f"left out: {len(excluded)} sequences whose energy is not finite ({listed(excluded)})"
+        )
     if not setup.one_way and compared.table["closed"].iloc[0] <= 0:
         notes.append("no sequence is predicted to come nearer the goal than doing nothing")
     return SequenceResult(

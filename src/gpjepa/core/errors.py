@@ -42,6 +42,12 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
     return [folded[hit] for hit in hits]
 
 
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Return the first few names for a message, with … where there are more."""
+    every = [str(name) for name in names]
+    return ", ".join(every[:most]) + (", …" if len(every) > most else "")
+
+
 def unknown(kind: str, name: str, names: Iterable[str], advice: str) -> str:
     """Word the message for a name that is not among `names`, suggesting the closest ones."""
     known = [str(candidate) for candidate in names]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from gpjepa.core.errors import ConfigError
+from gpjepa.core.errors import ConfigError, listed
 from gpjepa.core.files import sha256
 from gpjepa.data.feature_table import (
     Coverage,
@@ -66,7 +66,7 @@ class FeatureFile:
     def describe(self) -> list[str]:
         """Return lines that say what the table covers, a warning when that is little."""
         covered, missing = self.coverage.covered, self.coverage.missing
-        shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
+        shown = listed(missing, SHOWN)
         line = (
             f"features: {Path(self.path).name} covers {len(covered)} of "
             f"{len(covered) + len(missing)} perturbed genes"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpjepa.core.errors import ConfigError
+from gpjepa.core.errors import ConfigError, listed
 
 if TYPE_CHECKING:
     from gpjepa.planning.space import Space
-
-SHOWN = 5
 
 
 def refuse_contradictions(space: Space) -> None:
@@ -29,7 +26,7 @@ def _names(space: Space) -> str | None:
         return "there are no candidates; expected one or more; allow some perturbations"
     if len(set(names)) < len(names):
         again = sorted({name for name in names if names.count(name) > 1})
-        return f"candidates occur twice ({_listed(again)}); expected each once; drop repetitions"
+        return f"candidates occur twice ({listed(again)}); expected each once; drop repetitions"
     return None
 
 
@@ -42,7 +39,7 @@ def _sizes(space: Space) -> str | None:
         )
     if most > count:
         return (
-            f"max_size is {most} with {count} candidates ({_listed(space.names)}); expected at "
+            f"max_size is {most} with {count} candidates ({listed(space.names)}); expected at "
             f"most {count}; lower max_size or allow more candidates"
         )
     return None
@@ -57,10 +54,10 @@ def _required(space: Space) -> str | None:
         )
     names = [space.names[member] for member in required]
     if len(set(required)) < len(required):
-        return f"required members are {_listed(names)}; expected each once; drop repetitions"
+        return f"required members are {listed(names)}; expected each once; drop repetitions"
     if len(required) > space.max_size:
         return (
-            f"{len(required)} members are required ({_listed(names)}) in sets of at most "
+            f"{len(required)} members are required ({listed(names)}) in sets of at most "
             f"{space.max_size}; require fewer or raise max_size"
         )
     return None
@@ -90,12 +87,12 @@ def _cost(space: Space) -> str | None:
     bad = np.flatnonzero(~(np.isfinite(cost) & (cost >= 0)))
     if len(bad):
         names = [f"{space.names[at]} {cost[at]:g}" for at in bad]
-        return f"cost is negative or not finite ({_listed(names)}); expected 0 or more"
+        return f"cost is negative or not finite ({listed(names)}); expected 0 or more"
     owed = float(cost[list(space.required)].sum())
     names = [space.names[member] for member in space.required]
     if owed > space.limit:
         return (
-            f"required members ({_listed(names)}) cost {owed:g}, more than most_cost "
+            f"required members ({listed(names)}) cost {owed:g}, more than most_cost "
             f"{space.most_cost:g}; raise it or require fewer"
         )
     wanted = max(space.min_size - len(space.required), 0)
@@ -117,7 +114,7 @@ def _something_left(space: Space) -> str | None:
     pairs = [f"{space.names[a]} and {space.names[b]}" for a, b in sorted(space.apart)]
     also = "" if space.cost is None else f" at a cost of at most {space.most_cost:g}"
     return (
-        f"no set of {space.min_size} or more keeps apart {_listed(pairs)}{also}; forbid fewer "
+        f"no set of {space.min_size} or more keeps apart {listed(pairs)}{also}; forbid fewer "
         "pairs or lower min_size"
     )
 
@@ -144,8 +141,3 @@ def _fill(space: Space, chosen: list[int], wanted: int) -> bool:
         return False
 
     return extend(0, wanted, room, taken)
-
-
-def _listed(names: Iterable[object]) -> str:
-    every = [str(name) for name in names]
-    return ", ".join(every[:SHOWN]) + (", …" if len(every) > SHOWN else "")

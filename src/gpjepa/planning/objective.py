@@ -7,11 +7,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from gpjepa.core.errors import ConfigError, NumericError
+from gpjepa.core.errors import ConfigError, NumericError, listed
 from gpjepa.planning.sets import as_bytes, canonical, ordered, sizes
 from gpjepa.planning.space import Space
-
-SHOWN = 5  # names that a message lists
 
 
 class Scores(NamedTuple):
@@ -98,7 +96,7 @@ class Ledger:
         sets = self._wide(sets)
         outside = ~self.space.allows(sets)
         if outside.any():
-            names = ", ".join(self.space.labels(sets[outside][:SHOWN]))
+            names = listed(self.space.labels(sets[outside][:5]))
             raise ConfigError(
                 f"{int(outside.sum())} sets are outside the space ({names}); expected sets of "
                 f"{self.space.min_size} to {self.space.max_size} that keep to its constraints"
@@ -204,10 +202,9 @@ class Ledger:
     def _refuse(self) -> None:
         names = self.excluded
         if names:
-            listed = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
             raise NumericError(
-                f"the energy of all {len(names)} sets scored is not finite ({listed}); expected "
-                "finite energies; check the goal and the model with `gpjepa evaluate`"
+                f"the energy of all {len(names)} sets scored is not finite ({listed(names)}); "
+                "expected finite energies; check the goal and the model with `gpjepa evaluate`"
             )
         largest = int(sizes(self.evaluated).max(initial=0))
         raise ConfigError(

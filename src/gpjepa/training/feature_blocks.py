@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpjepa.core.config import PerturbationConfig
-from gpjepa.core.errors import DataError, VocabularyError
+from gpjepa.core.errors import DataError, VocabularyError, listed
 from gpjepa.core.threads import single_threaded
 from gpjepa.data.feature_table import GeneFeatures, coverage
 from gpjepa.data.gene_features import local_features, set_matrix
@@ -16,7 +16,6 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.training.cells import MOST_CELLS, log_expression
 
 COEXPRESSION = "coexpression"
-SHOWN = 5  # names of an error
 
 
 def collections_of(config: PerturbationConfig) -> tuple[str, ...]:
@@ -29,14 +28,10 @@ def refuse_useless(tables: Sequence[GeneFeatures], perturbed: Sequence[str]) -> 
     for table in tables:
         if not coverage(table, perturbed).covered:
             raise DataError(
-                f"a feature table of {len(table.names)} names ({_few(table.names)}) covers none of "
-                f"the {len(perturbed)} perturbations ({_few(perturbed)}); expected rows named as "
+                f"a feature table of {len(table.names)} names ({listed(table.names)}) covers "
+                f"none of the {len(perturbed)} perturbations ({listed(perturbed)}); expected rows named as "
                 "they are; key the table by gene symbol or perturbation name"
             )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
 
 
 def placed_by_features(

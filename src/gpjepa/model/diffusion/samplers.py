@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from gpjepa.core.errors import ConfigError, NumericError
+from gpjepa.core.errors import ConfigError, NumericError, listed
 from gpjepa.model.diffusion.sde import DiffusionProcess
 
 Method = Literal["ancestral", "heun", "ode"]
@@ -31,10 +31,10 @@ class NonFiniteScore(NumericError):
 
     def __init__(self, step: int, rows: tuple[int, ...], total: int) -> None:
         self.step, self.rows = step, rows
-        shown = ", ".join(str(row) for row in rows[:5]) + (", …" if len(rows) > 5 else "")
         super().__init__(
             f"the score of {len(rows)} of {total} cells is not finite at sampling step {step} "
-            f"(rows {shown}); expected finite ones; fit the head again or use --head variational"
+            f"(rows {listed(rows)}); expected finite ones; fit the head again or use "
+            "--head variational"
         )
 
 
