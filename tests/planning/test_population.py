@@ -12,13 +12,16 @@ from gpjepa.model.variational import DeterministicHead
 from gpjepa.planning.goal import CellsGoal, DirectionGoal, LatentGoal
 from gpjepa.planning.population import PopulationObjective, shift_gradient
 from gpjepa.planning.population_energy import MeanDistance
+from gpjepa.planning.shifts import Shifts
 
 worlds = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("worlds.py"))))
 GOAL = CellsGoal(1.0 + torch.randn(50, 6, generator=torch.Generator().manual_seed(3)))
 
 
 def objective(form: str = "composed", **settings) -> PopulationObjective:
-    return PopulationObjective(worlds.make_origin(form), worlds.CANDIDATES, GOAL, **settings)
+    return PopulationObjective(
+        Shifts(worlds.make_origin(form), worlds.CANDIDATES), GOAL, **settings
+    )
 
 
 @pytest.mark.parametrize("form", ["composed", "decomposed", "additive", "free"])
@@ -50,7 +53,7 @@ def test_the_energy_is_the_energy_distance_of_evaluation_on_the_same_latents() -
 def test_standard_errors_are_those_of_a_bootstrap_over_control_cells(kind, draws) -> None:
     far = CellsGoal(GOAL.latents + 9.0)  # no kink of an absolute value near
     origin = worlds.make_origin()
-    scored = PopulationObjective(origin, worlds.CANDIDATES, far, kind=kind, draws=draws)
+    scored = PopulationObjective(Shifts(origin, worlds.CANDIDATES), far, kind=kind, draws=draws)
     sets = np.array([[0, -1], [1, -1], [0, 2], [3, 4]])
     cells = scored.cells(sets).view(4, draws, scored.origin.cells, 6)
     generator = torch.Generator().manual_seed(0)
@@ -66,7 +69,7 @@ def test_decoded_errors_are_those_of_a_bootstrap_over_control_cells() -> None:
     origin = worlds.make_origin()
     effect = 0.5 * torch.randn(12, generator=torch.Generator().manual_seed(4))
     goal = CellsGoal(GOAL.latents, effect)
-    scored = PopulationObjective(origin, worlds.CANDIDATES, goal, kind="expression")
+    scored = PopulationObjective(Shifts(origin, worlds.CANDIDATES), goal, kind="expression")
     sets = np.array([[0, -1], [1, 2], [3, 4]])
     cells, decoder = scored.cells(sets), origin.model.decoder
     shares = decoder.mean_shares(cells.flatten(0, 1)).view(3, origin.cells, -1)
@@ -142,7 +145,7 @@ def test_the_gradient_in_a_common_shift_is_that_of_the_mean_where_only_it_counts
 def test_other_goals_have_populations_too() -> None:
     origin = worlds.make_origin()
     for goal in (LatentGoal(torch.ones(6)), DirectionGoal(torch.ones(6))):
-        scored = PopulationObjective(origin, worlds.CANDIDATES, goal)
+        scored = PopulationObjective(Shifts(origin, worlds.CANDIDATES), goal)
         found = scored(worlds.all_sets(2))
         assert np.isfinite(found.energy).all()
         assert (found.error > 0).all()

@@ -13,6 +13,7 @@ from gpjepa.planning.origin import Origin
 from gpjepa.planning.population import PopulationObjective
 from gpjepa.planning.risk import Doubt
 from gpjepa.planning.scoring import MeanShiftObjective, Terms
+from gpjepa.planning.shifts import Shifts
 
 parts = Path(__file__).parent.parent / "inference" / "conftest.py"
 made = SimpleNamespace(**runpy.run_path(str(parts)))
@@ -48,7 +49,7 @@ def test_energies_rise_with_risk_by_their_error_bars_and_fall_where_it_is_below_
     goal = LatentGoal(torch.linspace(-1.0, 1.0, made.LATENT))
     for kind in (MeanShiftObjective, PopulationObjective):
         scored = [
-            kind(origin, CANDIDATES, goal, terms=Terms(risk=risk), doubt=doubt)
+            kind(Shifts(origin, CANDIDATES), goal, terms=Terms(risk=risk), doubt=doubt)
             for risk in (-1.0, 0.0, 2.0)
         ]
         exploring, plain, averse = (each(SETS).energy for each in scored)
@@ -62,7 +63,7 @@ def test_the_bar_of_one_genes_signature_is_that_of_the_gene() -> None:
     for own in (None, evidence()):
         origin, doubt = origin_and_doubt(own)
         goal = SignatureGoal({4: 1.0})
-        scored = MeanShiftObjective(origin, CANDIDATES, goal, doubt=doubt)
+        scored = MeanShiftObjective(Shifts(origin, CANDIDATES), goal, doubt=doubt)
         effects = EffectMap(origin)(scored.latents(SETS)).detach().double().numpy()
         bundle = doubt.bundle
         labels = ("A", "D", "A+B", "B+D")
@@ -88,7 +89,7 @@ def test_genes_err_together_as_training_effects_vary_together() -> None:
 def test_the_error_bar_of_an_energy_in_expression_needs_no_latent() -> None:
     origin, doubt = origin_and_doubt(evidence())
     goal = CellsGoal(torch.randn(5, made.LATENT), 0.3 * torch.randn(made.GENES))
-    scored = MeanShiftObjective(origin, CANDIDATES, goal, kind="expression", doubt=doubt)
+    scored = MeanShiftObjective(Shifts(origin, CANDIDATES), goal, kind="expression", doubt=doubt)
     bars = scored.error_bar(SETS)
     assert np.isfinite(bars).all()
     assert (bars > 0).all()

@@ -9,13 +9,14 @@ import torch
 from gpjepa.core.errors import ConfigError
 from gpjepa.planning.goal import CellsGoal, LatentGoal, SignatureGoal
 from gpjepa.planning.scoring import MeanShiftObjective, Terms
+from gpjepa.planning.shifts import Shifts
 
 worlds = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("worlds.py"))))
 GOAL = LatentGoal(torch.linspace(-1.0, 1.5, 6))
 
 
 def objective(form: str = "composed", goal=GOAL, **settings) -> MeanShiftObjective:
-    return MeanShiftObjective(worlds.make_origin(form), worlds.CANDIDATES, goal, **settings)
+    return MeanShiftObjective(Shifts(worlds.make_origin(form), worlds.CANDIDATES), goal, **settings)
 
 
 def states(scored: MeanShiftObjective, sets: np.ndarray) -> torch.Tensor:

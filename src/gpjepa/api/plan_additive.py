@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gpjepa.planning.numbers import numbers
 from gpjepa.planning.objective import Scores
 from gpjepa.planning.scoring import MeanShiftObjective, Terms
 from gpjepa.planning.sets import padded
@@ -26,8 +27,8 @@ class AdditiveObjective:
     def __call__(self, sets: np.ndarray) -> Scores:
         """Score sets [N, K] of candidates; their errors are not estimated."""
         with torch.no_grad():
-            energy = self.mean.energy(self.latents(sets)).double().cpu().numpy()
-        return Scores(energy + self.terms.fixed(sets), np.zeros(len(sets)))
+            energy = self.mean.energy(self.latents(sets))
+        return Scores(numbers(energy) + self.terms.fixed(sets), np.zeros(len(sets)))
 
     def guess(self, sets: np.ndarray) -> np.ndarray | None:
         """Return the energies: nothing has to be run that the members did not need already."""

@@ -20,6 +20,7 @@ from gpjepa.planning.origin import Origin
 from gpjepa.planning.population import PopulationObjective
 from gpjepa.planning.risk import Doubt
 from gpjepa.planning.scoring import MeanShiftObjective, Terms
+from gpjepa.planning.shifts import Shifts
 from gpjepa.planning.space import Space
 
 MEAN, POPULATION = "mean-shift", "population"
@@ -30,17 +31,21 @@ AUTO, LATENT, EXPRESSION, DISTANCE = "auto", "latent", "expression", "energy-dis
 class Setup:
     """A goal, an origin and a space, with the objectives that score sets.
 
-    `members` [M] are the candidates as the model numbers them.
+    `shifts` are run once for all objectives, those of other planners too.
     """
 
     start: Start
     aim: Aim
     goal: Goal
-    origin: Origin
+    shifts: Shifts
     space: Space
-    members: np.ndarray
     search: Search
     notes: tuple[str, ...]
+
+    @property
+    def origin(self) -> Origin:
+        """Return the encoded control cells."""
+        return self.shifts.origin
 
     @property
     def one_way(self) -> bool:
@@ -76,14 +81,11 @@ class Setup:
 
     def _mean(self, terms: Terms) -> MeanShiftObjective:
         kind = EXPRESSION if self.search.energy == EXPRESSION else LATENT
-        return MeanShiftObjective(
-            self.origin, self.members, self.goal, kind=kind, terms=terms, doubt=self.doubt
-        )
+        return MeanShiftObjective(self.shifts, self.goal, kind=kind, terms=terms, doubt=self.doubt)
 
     def _population(self, terms: Terms) -> PopulationObjective:
         return PopulationObjective(
-            self.origin,
-            self.members,
+            self.shifts,
             self.goal,
             kind=self.search.energy.replace("-", " "),
             terms=terms,
@@ -149,7 +151,7 @@ def set_up(start: Start, aim: Aim, asked: Constraints, search: Search) -> Setup:
         )
     index = start.bundle.vocabulary.index_of
     members = np.array([index(name) for name in space.names], dtype=np.int64)
-    return Setup(few, aim, goal, origin, space, members, search, tuple(notes))
+    return Setup(few, aim, goal, Shifts(origin, members), space, search, tuple(notes))
 
 
 def has_counts(goal: Goal) -> bool:

@@ -15,6 +15,7 @@ from gpjepa.api.plan_additive import AdditiveObjective
 from gpjepa.api.plan_setup import Setup
 from gpjepa.core.errors import NumericError
 from gpjepa.inference.judgement import nearest_measured
+from gpjepa.planning.numbers import numbers
 from gpjepa.planning.objective import Scores
 from gpjepa.planning.sets import keys, sizes
 
@@ -121,7 +122,7 @@ def beyond_sum(setup: Setup, sets: np.ndarray) -> np.ndarray:
     cells = setup.population.cells(sets)
     whole = setup.population.energy(cells).energy
     summed = setup.population.energy(cells + moved[:, None]).energy
-    return np.asarray((whole - summed).double().cpu().numpy())
+    return numbers(whole - summed)
 
 
 def require_finite(scores: Scores, labels: Sequence[str]) -> np.ndarray:

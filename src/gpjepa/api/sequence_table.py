@@ -10,6 +10,7 @@ import torch
 
 from gpjepa.api.sequence_setup import SequenceSetup
 from gpjepa.data.labels import label_of, members_of
+from gpjepa.planning.numbers import numbers, standard_error
 from gpjepa.planning.population_energy import Valued
 from gpjepa.planning.sequences import NONE, SequencePlan, roll
 
@@ -56,8 +57,8 @@ def table_of(setup: SequenceSetup, plan: SequencePlan, top: int) -> Compared:
             "energy_se": plan.scores.error[:top],
             "closed": closed,
             "set": labels,
-            "set_energy": at_once.energy.double().cpu().numpy(),
-            "set_energy_se": _error(at_once.influence),
+            "set_energy": numbers(at_once.energy),
+            "set_energy_se": standard_error(at_once.influence),
             "beyond_set": beyond[0],
             "beyond_set_se": beyond[1],
             "order_effect": order[0],
@@ -111,10 +112,5 @@ def _reversed(sequences: np.ndarray) -> np.ndarray:
 
 def _difference(one: Valued, other: Valued) -> tuple[np.ndarray, np.ndarray]:
     """Return differences of energies of the same cells, and their standard errors."""
-    apart = (one.energy - other.energy).double().cpu().numpy()
-    return apart, _error(one.influence - other.influence)
-
-
-def _error(influence: torch.Tensor) -> np.ndarray:
-    error = influence.double().std(dim=1) / influence.shape[1] ** 0.5
-    return np.asarray(error.cpu().numpy())
+    apart = numbers(one.energy - other.energy)
+    return apart, standard_error(one.influence - other.influence)

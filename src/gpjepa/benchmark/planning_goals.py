@@ -21,6 +21,7 @@ from gpjepa.data.labels import members_of
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.cells import CellTable
 from gpjepa.planning.goal import Goal, LatentGoal
+from gpjepa.planning.numbers import numbers
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.scoring import MeanShiftObjective
 from gpjepa.planning.shifts import Shifts
@@ -61,9 +62,7 @@ class World:
 
     def objective(self, goal: Goal) -> MeanShiftObjective:
         """Return the objective of a fresh search, which has no guess of anything yet."""
-        made = MeanShiftObjective(self.origin, self.members, goal)
-        made.shifts = self.shifts
-        return made
+        return MeanShiftObjective(self.shifts, goal)
 
     def landscape(self, max_size: int) -> Landscape:
         """Return all sets up to a size with their mean latents."""
@@ -114,7 +113,7 @@ def goals_of(
     doubles = [label for label in held_out if len(members_of(label)) == 2]
     order = np.concatenate([rng.permutation(len(doubles)) for _ in range(count)])[: count // 2]
     goals = [Aimed(DOUBLES, _half(world, model, data, doubles[at], rng)) for at in order]
-    states = world.landscape(2).latents.double().cpu().numpy()
+    states = numbers(world.landscape(2).latents)
     drawn = rng.multivariate_normal(states.mean(axis=0), np.cov(states.T), count - len(goals))
     like = world.origin.start
     return [*goals, *(Aimed(RANDOM, LatentGoal(torch.from_numpy(each).to(like))) for each in drawn)]

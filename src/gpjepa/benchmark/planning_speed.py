@@ -20,6 +20,7 @@ from gpjepa.planning.objective import Objective
 from gpjepa.planning.population import PopulationObjective
 from gpjepa.planning.scoring import MeanShiftObjective
 from gpjepa.planning.sets import padded
+from gpjepa.planning.shifts import Shifts
 from gpjepa.planning.space import Space
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def timed(model: GPJEPA, seed: int) -> DataFrame:
     rng = np.random.default_rng(seed)
     triples = Space(world.names, min(3, space.candidates)).draw(TRIPLES, rng)
     few = pairs[rng.permutation(len(pairs))[:POPULATIONS]]
-    mean = MeanShiftObjective(world.origin, world.members, goal)
-    whole = PopulationObjective(world.origin, world.members, goal)
+    mean = MeanShiftObjective(Shifts(world.origin, world.members), goal)
+    whole = PopulationObjective(Shifts(world.origin, world.members), goal)
     loop = _loop(model, space.labels(few[:LOOP]))
     found = [(MEAN, FIRST, _rate(mean, pairs)), (MEAN, KEPT, _rate(mean, pairs))]
     mean(triples)

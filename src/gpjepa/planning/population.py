@@ -14,8 +14,8 @@ from gpjepa.model.variational import DeterministicHead
 from gpjepa.planning.energy import KINDS as MEAN_KINDS
 from gpjepa.planning.energy import mean_energy
 from gpjepa.planning.goal import Goal
+from gpjepa.planning.numbers import numbers
 from gpjepa.planning.objective import Scores
-from gpjepa.planning.origin import Origin
 from gpjepa.planning.population_energy import (
     EnergyDistance,
     PopulationEnergy,
@@ -24,29 +24,28 @@ from gpjepa.planning.population_energy import (
 )
 from gpjepa.planning.risk import Doubt
 from gpjepa.planning.runs import run
-from gpjepa.planning.scoring import Terms
-from gpjepa.planning.shift_guess import ShiftGuess
+from gpjepa.planning.scoring import ShiftObjective, Terms
 from gpjepa.planning.shifts import Shifts
 
-AT_ONCE = 64  # sets whose cells are made at once
 GUESSED = 512  # sets guessed at once
 FEW = 32  # cells that a guess is made of
 STEP = 0.01  # of a cell's spread, that gradients are differences over
 TINY = 1e-6
 
 
-class PopulationObjective:
+class PopulationObjective(ShiftObjective):
     """Energy of the population of latent cells that a set makes of the control cells.
 
     Latents are those that the model's head draws, `draws` of each control cell; all sets see the
     same cells and the same noise. The standard error is over cells and their latents, by the
-    influence of each on the energy. `candidates` [M] number the candidates as the model does.
+    influence of each on the energy.
     """
+
+    at_once = 64
 
     def __init__(
         self,
-        origin: Origin,
-        candidates: np.ndarray,
+        shifts: Shifts,
         goal: Goal,
         *,
         kind: str = "energy distance",
@@ -55,27 +54,16 @@ class PopulationObjective:
         draws: int = 1,
         seed: int = 0,
     ) -> None:
-        self.origin, self.goal, self.draws, self.seed = origin, goal, draws, seed
-        self.terms, self.doubt = terms or Terms(), doubt
-        self.terms.require(doubt)
-        self.shifts = Shifts(origin, candidates)
+        super().__init__(shifts, goal, terms, doubt)
+        origin = self.origin
+        self.draws, self.seed = draws, seed
         self.energy: PopulationEnergy = population_energy(origin, goal, kind)
         self._of_mean = mean_energy(origin, goal, kind if kind in MEAN_KINDS else "latent")
         generator = torch_stream(seed, "population", device=origin.start.device)
         noise = origin.start.new_empty((draws, *origin.start.shape))
         self.noise = noise.normal_(generator=generator)
-        self._guess = ShiftGuess(self.shifts.candidates, origin.start.shape[1])
-        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
         self._spread = torch.zeros_like(origin.start)  # summed log-variances, for guesses
         self._spread_of = 0
-
-    def __call__(self, sets: np.ndarray) -> Scores:
-        """Score sets [N, K] of candidates."""
-        sets = np.asarray(sets, dtype=np.int64)
-        parts = [self._score(sets[at : at + AT_ONCE]) for at in range(0, len(sets), AT_ONCE)]
-        if not parts:
-            return Scores(np.zeros(0), np.zeros(0))
-        return Scores(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     def influence(self, sets: np.ndarray) -> np.ndarray:
         """Return how each control cell, with its latents, moves each energy, float64 [N, cells].
@@ -83,7 +71,7 @@ class PopulationObjective:
         Their standard deviation over √cells is the standard error; that of the difference of two
         sets' rows is the error of the difference, as both see the same cells and noise.
         """
-        return _numbers(self._by_cell(self.energy(self.cells(sets))))
+        return numbers(self._by_cell(self.energy(self.cells(sets))))
 
     @torch.no_grad()
     def cells(self, sets: np.ndarray) -> Float[Tensor, "S C D"]:
@@ -106,43 +94,39 @@ class PopulationObjective:
         """
         if not self._spread_of:
             return None
-        for known, shift in self._seen:
-            self._guess.learn(known, shift)
-        self._seen.clear()
+        self._learn()
         found = [self.terms.fixed(sets[:0])]
         for at in range(0, len(sets), GUESSED):
             part = sets[at : at + GUESSED]
-            mean = self.shifts.start + torch.from_numpy(self._guess(part)).to(self.noise)
-            found.append(self._expected(mean) + self.terms.fixed(part))
+            found.append(self._promised(self._expected(part)) + self.terms.fixed(part))
         return np.concatenate(found)
 
     @torch.no_grad()
-    def _expected(self, mean: Float[Tensor, "S D"]) -> np.ndarray:
+    def _promised(self, mean: Float[Tensor, "S D"]) -> np.ndarray:
         """Return the energies that mean latents let expect."""
         if not isinstance(self.energy, EnergyDistance):
-            return _numbers(self._of_mean(mean))
+            return numbers(self._of_mean(mean))
         row, goal = few_of(self.origin.cells, FEW), self.energy.goal
         spread = torch.exp(0.5 * self._spread[row] / self._spread_of)
         cells = self.origin.start[row] - self.shifts.start + spread * self.noise[0, row]
         cells = cells - cells.mean(dim=0)
         fewer = EnergyDistance(goal[few_of(len(goal), 2 * FEW)])
-        return _numbers(fewer(cells + mean[:, None]).energy)
-
-    def _score(self, sets: np.ndarray) -> Scores:
-        prediction = self.predicted(sets)
-        valued = self.energy(self._drawn(prediction))
-        own = self._by_cell(valued)
-        error = own.std(dim=1) / own.shape[1] ** 0.5
-        self._remember(sets, prediction)
-        total = _numbers(valued.energy) + self.terms.fixed(sets)
-        if self.doubt is not None and self.terms.risk:
-            total += self.terms.risk * self.error_bar(sets)
-        return Scores(total, _numbers(error))
+        return numbers(fewer(cells + mean[:, None]).energy)
 
     def error_bar(self, sets: np.ndarray) -> np.ndarray:
         """Return how far off each energy may be as the model's effects are, float64 [N]."""
+        return self._bar(sets, self.cells(sets))
+
+    def _score(self, sets: np.ndarray) -> Scores:
+        prediction = self.predicted(sets)
+        drawn = self._drawn(prediction)
+        valued = self.energy(drawn)
+        mean = self._note(prediction)
+        own = self._by_cell(valued)
+        return self._scores(sets, valued.energy, own, mean, lambda: self._bar(sets, drawn))
+
+    def _bar(self, sets: np.ndarray, cells: Float[Tensor, "S C D"]) -> np.ndarray:
         assert self.doubt is not None
-        cells = self.cells(sets)
         gradient = shift_gradient(self.energy, cells)
         return self.doubt.of_latents(sets, cells.mean(dim=1), gradient)
 
@@ -172,13 +156,13 @@ class PopulationObjective:
         """Return each control cell's influence, the mean over its draws."""
         return valued.influence.view(len(valued.energy), self.draws, -1).mean(dim=1)
 
-    def _remember(self, sets: np.ndarray, prediction: Prediction) -> None:
+    def _note(self, prediction: Prediction) -> Float[Tensor, "S D"]:
+        """Return the mean latent of each set, and keep the spread of all."""
         cells, width = self.origin.start.shape
-        shift = prediction.mean.view(-1, cells, width).mean(dim=1) - self.shifts.start
-        self._seen.append((sets, _numbers(shift)))
         spread = prediction.log_variance.view(-1, cells, width)
         self._spread += spread.sum(dim=0)
-        self._spread_of += len(sets)
+        self._spread_of += len(spread)
+        return prediction.mean.view(-1, cells, width).mean(dim=1)
 
 
 def few_of(count: int, most: int) -> Tensor:
@@ -198,7 +182,3 @@ def shift_gradient(energy: PopulationEnergy, cells: Float[Tensor, "S N D"]) -> F
         ahead, behind = (energy(cells + sign * step * axis).energy for sign in (1.0, -1.0))
         found.append((ahead - behind) / (2 * step))
     return torch.stack(found, dim=1)
-
-
-def _numbers(values: Tensor) -> np.ndarray:
-    return np.asarray(values.double().cpu().numpy())

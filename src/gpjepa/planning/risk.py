@@ -11,6 +11,7 @@ from gpjepa.inference.bundle import Bundle
 from gpjepa.inference.error_bars import error_bars
 from gpjepa.planning.effects import EffectMap
 from gpjepa.planning.energy import MeanEnergy, OfEffect
+from gpjepa.planning.numbers import numbers
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.readout import Readout
 from gpjepa.planning.sets import keys
@@ -62,14 +63,10 @@ class Doubt:
         labels = tuple("+".join(sorted(self.names[m] for m in key)) for key in keys(sets))
         bundle = self.bundle
         bars = error_bars(
-            bundle.model, bundle.vocabulary, bundle.calibration, labels, _numbers(effect)
+            bundle.model, bundle.vocabulary, bundle.calibration, labels, numbers(effect)
         )
-        each = _numbers(gradient) * bars.deviation
+        each = numbers(gradient) * bars.deviation
         if self.together is None:
             return np.asarray(np.abs(each.sum(axis=1)))
         own = (each[:, self.alone] ** 2).sum(axis=1)
         return np.asarray(np.sqrt(((each @ self.together.T) ** 2).sum(axis=1) + own))
-
-
-def _numbers(values: Tensor) -> np.ndarray:
-    return np.asarray(values.detach().double().cpu().numpy())

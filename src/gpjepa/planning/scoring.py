@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +14,12 @@ from torch import Tensor
 from gpjepa.core.errors import ConfigError
 from gpjepa.planning.energy import MeanEnergy, mean_energy
 from gpjepa.planning.goal import Goal
+from gpjepa.planning.numbers import numbers, standard_error
 from gpjepa.planning.objective import Scores
-from gpjepa.planning.origin import Origin
 from gpjepa.planning.risk import Doubt
 from gpjepa.planning.sets import sizes
 from gpjepa.planning.shift_guess import ShiftGuess
-from gpjepa.planning.shifts import Moved, Shifts
-
-AT_ONCE = 2048  # sets scored at once
+from gpjepa.planning.shifts import Shifts
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,40 +52,83 @@ class Terms:
         return found
 
 
-class MeanShiftObjective:
+class ShiftObjective(ABC):
+    """What objectives over kept shifts share: parts, terms, and what sets scored teach of others.
+
+    A subclass scores `at_once` sets by `_score`.
+    """
+
+    at_once = 2048
+
+    def __init__(
+        self, shifts: Shifts, goal: Goal, terms: Terms | None, doubt: Doubt | None
+    ) -> None:
+        self.shifts, self.origin, self.goal = shifts, shifts.origin, goal
+        self.terms, self.doubt = terms or Terms(), doubt
+        self.terms.require(doubt)
+        self._guess = ShiftGuess(shifts.candidates, shifts.origin.start.shape[1])
+        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def __call__(self, sets: np.ndarray) -> Scores:
+        """Score sets [N, K] of candidates."""
+        sets, step = np.asarray(sets, dtype=np.int64), self.at_once
+        parts = [self._score(sets[at : at + step]) for at in range(0, len(sets), step)]
+        if not parts:
+            return Scores(np.zeros(0), np.zeros(0))
+        return Scores(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+    @abstractmethod
+    def _score(self, sets: np.ndarray) -> Scores:
+        """Score sets that are few enough for one go."""
+
+    def _scores(
+        self,
+        sets: np.ndarray,
+        energy: Float[Tensor, " S"],
+        influence: Float[Tensor, "S N"],
+        mean: Float[Tensor, "S D"],
+        doubted: Callable[[], np.ndarray],
+    ) -> Scores:
+        """Return energies with their terms, and keep the mean latents to learn from.
+
+        `doubted` gives the error bars, where the risk asks for them.
+        """
+        self._seen.append((sets, numbers(mean - self.shifts.start)))
+        total = numbers(energy) + self.terms.fixed(sets)
+        if self.terms.risk:
+            total += self.terms.risk * doubted()
+        return Scores(total, standard_error(influence))
+
+    def _learn(self) -> None:
+        """Take in the shifts of what was scored since the last guess."""
+        for known, shift in self._seen:
+            self._guess.learn(known, shift)
+        self._seen.clear()
+
+    def _expected(self, sets: np.ndarray) -> Float[Tensor, "S D"]:
+        """Return the mean latents expected of sets, NaN where a member was not scored."""
+        return torch.from_numpy(self._guess(sets)).to(self.origin.start) + self.shifts.start
+
+
+class MeanShiftObjective(ShiftObjective):
     """Energy of the mean latent that a set leaves the control cells in.
 
-    Exact for the mean of g_φ over the origin's cells. First-order and pair shifts are run once and
-    kept, so most sets are scored from sums. `candidates` [M] number the candidates as the model
-    does. The standard error is over control cells, by the influence of each on the energy; all
-    sets see the same cells. The mean has no latent samples.
+    Exact for the mean of g_φ over the origin's cells. First-order and pair `shifts` are run once
+    and kept, so most sets are scored from sums. The standard error is over control cells, by the
+    influence of each on the energy; all sets see the same cells. The mean has no latent samples.
     """
 
     def __init__(
         self,
-        origin: Origin,
-        candidates: np.ndarray,
+        shifts: Shifts,
         goal: Goal,
         *,
         kind: str = "latent",
         terms: Terms | None = None,
         doubt: Doubt | None = None,
     ) -> None:
-        self.origin, self.goal = origin, goal
-        self.terms, self.doubt = terms or Terms(), doubt
-        self.terms.require(doubt)
-        self.shifts = Shifts(origin, candidates)
-        self.energy: MeanEnergy = mean_energy(origin, goal, kind)
-        self._guess = ShiftGuess(self.shifts.candidates, origin.start.shape[1])
-        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def __call__(self, sets: np.ndarray) -> Scores:
-        """Score sets [N, K] of candidates."""
-        sets = np.asarray(sets, dtype=np.int64)
-        parts = [self._score(sets[at : at + AT_ONCE]) for at in range(0, len(sets), AT_ONCE)]
-        if not parts:
-            return Scores(np.zeros(0), np.zeros(0))
-        return Scores(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        super().__init__(shifts, goal, terms, doubt)
+        self.energy: MeanEnergy = mean_energy(self.origin, goal, kind)
 
     def influence(self, sets: np.ndarray) -> np.ndarray:
         """Return how each control cell moves the energy of each set, float64 [N, cells].
@@ -95,7 +138,7 @@ class MeanShiftObjective:
         """
         moved = self.shifts(np.asarray(sets, dtype=np.int64))
         _, gradient = self._valued(moved.mean)
-        return self.shifts.along(moved, gradient).double().cpu().numpy()
+        return numbers(self.shifts.along(moved, gradient))
 
     def latents(self, sets: np.ndarray) -> Float[Tensor, "S D"]:
         """Return the mean latent that each set leads to."""
@@ -103,31 +146,26 @@ class MeanShiftObjective:
 
     def guess(self, sets: np.ndarray) -> np.ndarray | None:
         """Return energies [N] expected from shifts scored before, NaN where a member was not."""
-        if not self._seen and not np.isfinite(self._guess.first).any():
+        self._learn()
+        if not np.isfinite(self._guess.first).any():
             return None
-        for known, shift in self._seen:
-            self._guess.learn(known, shift)
-        self._seen.clear()
-        mean = torch.from_numpy(self._guess(sets)).to(self.origin.start) + self.shifts.start
         with torch.no_grad():
-            energy = self.energy(mean).double().cpu().numpy()
-        return np.asarray(energy + self.terms.fixed(sets))
+            energy = self.energy(self._expected(sets))
+        return np.asarray(numbers(energy) + self.terms.fixed(sets))
+
+    def error_bar(self, sets: np.ndarray) -> np.ndarray:
+        """Return how far off each energy may be as the model's effects are, float64 [N]."""
+        return self._bar(sets, self.latents(sets))
 
     def _score(self, sets: np.ndarray) -> Scores:
         moved = self.shifts(sets)
         energy, gradient = self._valued(moved.mean)
         own = self.shifts.along(moved, gradient)
-        error = own.std(dim=1) / own.shape[1] ** 0.5
-        self._remember(sets, moved)
-        total = energy.double().cpu().numpy() + self.terms.fixed(sets)
-        if self.doubt is not None and self.terms.risk:
-            total += self.terms.risk * self.doubt.of_mean(sets, moved.mean, self.energy)
-        return Scores(total, error.double().cpu().numpy())
+        return self._scores(sets, energy, own, moved.mean, lambda: self._bar(sets, moved.mean))
 
-    def error_bar(self, sets: np.ndarray) -> np.ndarray:
-        """Return how far off each energy may be as the model's effects are, float64 [N]."""
+    def _bar(self, sets: np.ndarray, mean: Float[Tensor, "S D"]) -> np.ndarray:
         assert self.doubt is not None
-        return self.doubt.of_mean(sets, self.latents(sets), self.energy)
+        return self.doubt.of_mean(sets, mean, self.energy)
 
     def _valued(
         self, mean: Float[Tensor, "S D"]
@@ -138,7 +176,3 @@ class MeanShiftObjective:
             energy = self.energy(mean)
             (gradient,) = torch.autograd.grad(energy.sum(), mean)
         return energy.detach(), gradient
-
-    def _remember(self, sets: np.ndarray, moved: Moved) -> None:
-        shift = (moved.mean - self.shifts.start).double().cpu().numpy()
-        self._seen.append((sets, shift))

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gpjepa.core.errors import ConfigError, NumericError
 from gpjepa.planning.energy import MeanEnergy
+from gpjepa.planning.numbers import numbers, standard_error
 from gpjepa.planning.objective import Scores, TracePoint
 from gpjepa.planning.population_energy import PopulationEnergy, Valued
 from gpjepa.planning.transition import Transition
@@ -88,8 +89,7 @@ def roll(transition: Transition, sequences: np.ndarray) -> Float[Tensor, "S N D"
 
 def scored(valued: Valued) -> Scores:
     """Return energies with their standard errors over the cells."""
-    error = valued.influence.std(dim=1) / valued.influence.shape[1] ** 0.5
-    return Scores(*(part.double().cpu().numpy() for part in (valued.energy, error)))
+    return Scores(numbers(valued.energy), standard_error(valued.influence))
 
 
 def _require(transition: Transition, steps: int, budget: int) -> None:
@@ -201,7 +201,7 @@ class _Search:
         parts = means.reshape(-1, means.shape[-1]).split(GUESSED)
         with torch.no_grad():
             energy = torch.cat([self.guess(part) for part in parts])
-        guess = np.where(free.ravel(), energy.double().cpu().numpy(), np.inf)
+        guess = np.where(free.ravel(), numbers(energy), np.inf)
         order = np.argsort(guess, kind="stable")[:most]
         rows, actions = np.divmod(order[np.isfinite(guess[order])], means.shape[1])
         return rows, actions

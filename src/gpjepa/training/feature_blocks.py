@@ -29,8 +29,8 @@ def refuse_useless(tables: Sequence[GeneFeatures], perturbed: Sequence[str]) -> 
         if not coverage(table, perturbed).covered:
             raise DataError(
                 f"a feature table of {len(table.names)} names ({listed(table.names)}) covers "
-                f"none of the {len(perturbed)} perturbations ({listed(perturbed)}); expected rows named as "
-                "they are; key the table by gene symbol or perturbation name"
+                f"none of the {len(perturbed)} perturbations ({listed(perturbed)}); expected rows "
+                "named as they are; key the table by gene symbol or perturbation name"
             )
 
 
