@@ -8,8 +8,9 @@ from gpjepa.core.config import Config
 from gpjepa.inference.means import Controls
 from gpjepa.model.gpjepa import GeneMoments, WorldModel
 from gpjepa.model.perturbation import ConditionSpec
+from gpjepa.planning.energy import LatentDistance
 from gpjepa.planning.origin import Origin
-from gpjepa.planning.population_energy import MeanDistance
+from gpjepa.planning.population_energy import OfMean
 from gpjepa.planning.transition import Transition
 
 GENES, LATENT, CELLS, ACTIONS = 10, 6, 30, 5
@@ -42,11 +43,11 @@ def make_transition(seed: int = 0, origin: Origin | None = None) -> Transition:
     return Transition(origin or make_origin(), actions, seed)
 
 
-def goal_at(transition: Transition, *sequence: int) -> MeanDistance:
+def goal_at(transition: Transition, *sequence: int) -> OfMean:
     """Return the distance to where a sequence leads."""
     import numpy as np
 
     from gpjepa.planning.sequences import roll
 
     states = roll(transition, np.array([sequence]))
-    return MeanDistance(states[0].mean(dim=0))
+    return OfMean(LatentDistance(states[0].mean(dim=0)))

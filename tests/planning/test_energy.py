@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gpjepa.core.errors import ConfigError
-from gpjepa.planning.energy import EffectDistance, LatentDistance, mean_energy
+from gpjepa.planning.energy import EffectDistance, LatentDistance, mean_energy, with_gradient
 from gpjepa.planning.goal import CellsGoal, DirectionGoal, LatentGoal, SignatureGoal
 
 worlds = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("worlds.py"))))
@@ -66,3 +66,13 @@ def test_the_energy_in_expression_is_zero_where_the_goal_is_decoded() -> None:
 def test_energies_that_a_goal_cannot_have_are_refused(goal, kind, words) -> None:
     with pytest.raises(ConfigError, match=words):
         mean_energy(worlds.make_origin(), goal, kind)
+
+
+def test_each_energy_has_the_gradient_in_its_own_state() -> None:
+    states = torch.randn(4, 6, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        energy, gradient = with_gradient(lambda at: (at**3).sum(dim=1), states)
+    torch.testing.assert_close(energy, (states**3).sum(dim=1))
+    torch.testing.assert_close(gradient, 3 * states**2)
+    assert not energy.requires_grad
+    assert not states.requires_grad

@@ -9,9 +9,10 @@ import torch
 from gpjepa.evaluation.distances import energy_distance, pairwise_distances
 from gpjepa.model.flow import FlowHead
 from gpjepa.model.variational import DeterministicHead
+from gpjepa.planning.energy import LatentDistance
 from gpjepa.planning.goal import CellsGoal, DirectionGoal, LatentGoal
 from gpjepa.planning.population import PopulationObjective, shift_gradient
-from gpjepa.planning.population_energy import MeanDistance
+from gpjepa.planning.population_energy import OfMean
 from gpjepa.planning.shifts import Shifts
 
 worlds = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("worlds.py"))))
@@ -138,7 +139,7 @@ def test_guesses_need_no_run_and_follow_the_energy(kind, monkeypatch) -> None:
 def test_the_gradient_in_a_common_shift_is_that_of_the_mean_where_only_it_counts() -> None:
     cells = torch.randn(3, 20, 6, generator=torch.Generator().manual_seed(0))
     goal = torch.full((6,), 2.0)
-    found = shift_gradient(MeanDistance(goal), cells)
+    found = shift_gradient(OfMean(LatentDistance(goal)), cells)
     torch.testing.assert_close(found, torch.full((3, 6), -1 / 6), atol=1e-3, rtol=1e-2)
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from gpjepa.core.errors import ConfigError
+from gpjepa.planning.energy import LatentDistance, MeanEnergy, Progress
 from gpjepa.planning.goal import CellsGoal, DirectionGoal, LatentGoal, SignatureGoal
 from gpjepa.planning.population_energy import (
     Decoded,
     EnergyDistance,
-    MeanDistance,
-    MeanProgress,
+    OfMean,
     population_energy,
 )
 
@@ -30,7 +30,7 @@ def test_a_population_is_at_no_distance_from_itself() -> None:
 
 @pytest.mark.parametrize(
     "energy",
-    [EnergyDistance(cells(1)[0].double()), MeanDistance(torch.ones(6).double())],
+    [EnergyDistance(cells(1)[0].double()), OfMean(LatentDistance(torch.ones(6).double()))],
 )
 def test_influences_are_the_derivative_in_a_cells_share(energy) -> None:
     own = cells(2, 1).double()
@@ -43,18 +43,25 @@ def test_influences_are_the_derivative_in_a_cells_share(energy) -> None:
 
 
 def test_progress_is_the_mean_way() -> None:
-    energy = MeanProgress(torch.zeros(6), torch.eye(6)[2])
+    energy = OfMean(Progress(torch.zeros(6), torch.eye(6)[2]))
     own = cells(3)
     torch.testing.assert_close(energy(own).energy, -own[:, :, 2].mean(dim=1))
+
+
+def of_mean(*asked) -> MeanEnergy:
+    """Return the energy of the mean that a population's is."""
+    found = population_energy(*asked)
+    assert isinstance(found, OfMean)
+    return found.score
 
 
 def test_each_goal_has_its_energy() -> None:
     origin = worlds.make_origin()
     goal = CellsGoal(cells(4)[0], torch.zeros(12))
     assert isinstance(population_energy(origin, goal), EnergyDistance)
-    assert isinstance(population_energy(origin, goal, "latent"), MeanDistance)
+    assert isinstance(of_mean(origin, goal, "latent"), LatentDistance)
     assert isinstance(population_energy(origin, goal, "expression"), Decoded)
-    assert isinstance(population_energy(origin, DirectionGoal(torch.ones(6))), MeanProgress)
+    assert isinstance(of_mean(origin, DirectionGoal(torch.ones(6))), Progress)
     assert isinstance(population_energy(origin, SignatureGoal({0: 1.0})), Decoded)
     assert isinstance(population_energy(origin, LatentGoal(torch.ones(6))), EnergyDistance)
     with pytest.raises(ConfigError, match="energy 'far' is not known"):

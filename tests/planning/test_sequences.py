@@ -27,7 +27,8 @@ def transition():
 
 def plan_sequences(transition, energy, steps: int, budget: int) -> SequencePlan:
     """Plan with the energy of mean latents as the guess."""
-    goal = getattr(energy, "inner", energy).goal
+    inner = getattr(energy, "inner", energy)
+    goal = getattr(inner, "score", inner).goal
     guess = LatentDistance(goal if goal.ndim == 1 else goal.mean(dim=0))
     return sequences.plan_sequences(transition, energy, guess, steps, budget)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,6 +95,17 @@ class OfEffect:
     def __call__(self, latent: Float[Tensor, "S D"]) -> Float[Tensor, " S"]:
         """Return the energies."""
         return self.score(self.effects(latent))
+
+
+def with_gradient(
+    energy: Callable[[Tensor], Tensor], at: Float[Tensor, "S N"]
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S N"]]:
+    """Return energies of S latents, effects or shares, and the gradient of each in its own."""
+    with torch.enable_grad():
+        at = at.detach().requires_grad_()
+        value = energy(at)
+        (gradient,) = torch.autograd.grad(value.sum(), at)
+    return value.detach(), gradient
 
 
 def mean_energy(origin: Origin, goal: Goal, kind: str = "latent") -> MeanEnergy:

@@ -10,7 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gpjepa.core.errors import ConfigError, unknown
-from gpjepa.planning.energy import EffectEnergy, effect_energy
+from gpjepa.planning.energy import (
+    EffectEnergy,
+    MeanEnergy,
+    effect_energy,
+    mean_energy,
+    with_gradient,
+)
 from gpjepa.planning.goal import DirectionGoal, Goal, SignatureGoal
 from gpjepa.planning.origin import Origin
 
@@ -57,30 +63,15 @@ class EnergyDistance:
 
 
 @dataclass(frozen=True, eq=False)
-class MeanDistance:
-    """Mean absolute difference of the cells' mean to the goal's, over the D dimensions."""
+class OfMean:
+    """An energy of the cells' mean latent."""
 
-    goal: Float[Tensor, " D"]
-
-    def __call__(self, cells: Float[Tensor, "S N D"]) -> Valued:
-        """Return the distances."""
-        apart = cells.mean(dim=1) - self.goal
-        slope = apart.sign() / apart.shape[1]
-        influence = torch.einsum("snd,sd->sn", cells, slope)
-        return Valued(apart.abs().mean(dim=1), _centred(influence))
-
-
-@dataclass(frozen=True, eq=False)
-class MeanProgress:
-    """Minus the way of the cells' mean from `start` along a direction of length 1."""
-
-    start: Float[Tensor, " D"]
-    direction: Float[Tensor, " D"]
+    score: MeanEnergy
 
     def __call__(self, cells: Float[Tensor, "S N D"]) -> Valued:
-        """Return how far each population is short of the start."""
-        way = -(cells - self.start) @ self.direction
-        return Valued(way.mean(dim=1), _centred(way))
+        """Return the energies."""
+        energy, slope = with_gradient(self.score, cells.mean(dim=1))
+        return Valued(energy, _centred(torch.einsum("snd,sd->sn", cells, slope)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +97,13 @@ class Decoded:
             shares = model.decoder.mean_shares(cells.flatten(0, 1), origin.offset)
             shares = shares.view(sets, count, -1)
             pooled = torch.einsum("n,sng->sg", weight, shares)
-        with torch.enable_grad():
-            pooled.requires_grad_()
-            energy = self.score(torch.log1p(origin.target * pooled) - self.baseline)
-            (slope,) = torch.autograd.grad(energy.sum(), pooled)
-        influence = torch.einsum("sng,sg->sn", shares - pooled.detach()[:, None], slope)
-        return Valued(energy.detach(), _centred(influence * weight * count))
+        energy, slope = with_gradient(self._of_shares, pooled)
+        influence = torch.einsum("sng,sg->sn", shares - pooled[:, None], slope)
+        return Valued(energy, _centred(influence * weight * count))
+
+    def _of_shares(self, shares: Float[Tensor, "S G"]) -> Float[Tensor, " S"]:
+        """Return the energies of pooled shares of the library."""
+        return self.score(torch.log1p(self.origin.target * shares) - self.baseline)
 
 
 def population_energy(
@@ -127,11 +119,8 @@ def population_energy(
         raise ConfigError(unknown("energy", kind, KINDS, f"use one of {', '.join(KINDS)}"))
     if kind == "expression" or isinstance(goal, SignatureGoal):
         return Decoded(origin, effect_energy(origin, goal))
-    if isinstance(goal, DirectionGoal):
-        way = goal.latent.to(origin.start)
-        return MeanProgress(origin.start.mean(dim=0), way / way.norm())
-    if kind == "latent":
-        return MeanDistance(goal.mean.to(origin.start))
+    if kind == "latent" or isinstance(goal, DirectionGoal):
+        return OfMean(mean_energy(origin, goal))
     return EnergyDistance(goal.latents.to(origin.start))
 
 

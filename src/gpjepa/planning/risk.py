@@ -10,7 +10,7 @@ from torch import Tensor
 from gpjepa.inference.bundle import Bundle
 from gpjepa.inference.error_bars import error_bars
 from gpjepa.planning.effects import EffectMap
-from gpjepa.planning.energy import MeanEnergy, OfEffect
+from gpjepa.planning.energy import MeanEnergy, OfEffect, with_gradient
 from gpjepa.planning.numbers import numbers
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.readout import Readout
@@ -40,12 +40,9 @@ class Doubt:
     ) -> np.ndarray:
         """Return the standard deviation of energies of mean latents, float64 [S]."""
         if isinstance(energy, OfEffect):
-            effect = self._effects(latent).requires_grad_()
-            (gradient,) = torch.autograd.grad(energy.score(effect).sum(), effect)
-            return self._propagated(sets, effect.detach(), gradient)
-        latent = latent.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(energy(latent).sum(), latent)
-        return self.of_latents(sets, latent.detach(), gradient)
+            effect = self._effects(latent)
+            return self._propagated(sets, effect, with_gradient(energy.score, effect)[1])
+        return self.of_latents(sets, latent, with_gradient(energy, latent)[1])
 
     def of_latents(
         self, sets: np.ndarray, latent: Float[Tensor, "S D"], gradient: Float[Tensor, "S D"]

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gpjepa.core.errors import ConfigError
-from gpjepa.planning.energy import MeanEnergy, mean_energy
+from gpjepa.planning.energy import MeanEnergy, mean_energy, with_gradient
 from gpjepa.planning.goal import Goal
 from gpjepa.planning.numbers import numbers, standard_error
 from gpjepa.planning.objective import Scores
@@ -137,7 +137,7 @@ class MeanShiftObjective(ShiftObjective):
         sets' rows is the error of the difference, as both see the same cells.
         """
         moved = self.shifts(np.asarray(sets, dtype=np.int64))
-        _, gradient = self._valued(moved.mean)
+        _, gradient = with_gradient(self.energy, moved.mean)
         return numbers(self.shifts.along(moved, gradient))
 
     def latents(self, sets: np.ndarray) -> Float[Tensor, "S D"]:
@@ -159,20 +159,10 @@ class MeanShiftObjective(ShiftObjective):
 
     def _score(self, sets: np.ndarray) -> Scores:
         moved = self.shifts(sets)
-        energy, gradient = self._valued(moved.mean)
+        energy, gradient = with_gradient(self.energy, moved.mean)
         own = self.shifts.along(moved, gradient)
         return self._scores(sets, energy, own, moved.mean, lambda: self._bar(sets, moved.mean))
 
     def _bar(self, sets: np.ndarray, mean: Float[Tensor, "S D"]) -> np.ndarray:
         assert self.doubt is not None
         return self.doubt.of_mean(sets, mean, self.energy)
-
-    def _valued(
-        self, mean: Float[Tensor, "S D"]
-    ) -> tuple[Float[Tensor, " S"], Float[Tensor, "S D"]]:
-        """Return energies and their gradients in the mean latents."""
-        with torch.enable_grad():
-            mean = mean.detach().requires_grad_()
-            energy = self.energy(mean)
-            (gradient,) = torch.autograd.grad(energy.sum(), mean)
-        return energy.detach(), gradient
