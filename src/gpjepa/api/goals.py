@@ -209,7 +209,7 @@ def planning_goal(aim: Aim, origin: Origin, cells: CellTable, taught: np.ndarray
     if aim.weights is not None:
         return SignatureGoal({int(g): float(aim.weights[g]) for g in np.flatnonzero(aim.weights)})
     if aim.direction is not None:
-        first, last = (_bulk(table, origin.target) for table in aim.cells)
+        first, last = (bulk(table, origin.target) for table in aim.cells)
         return DirectionGoal(torch.from_numpy(aim.direction).float(), last - first)
     assert aim.latents is not None
     state = origin.controls.state
@@ -220,7 +220,7 @@ def planning_goal(aim: Aim, origin: Origin, cells: CellTable, taught: np.ndarray
         return LatentGoal(moved[0])
     if not aim.cells:
         return CellsGoal(moved)
-    effect = _bulk(aim.cells[0], origin.target) - _bulk(cells, origin.target)
+    effect = bulk(aim.cells[0], origin.target) - bulk(cells, origin.target)
     error = torch.hypot(*(_doubt(table, origin.target) for table in (aim.cells[0], cells)))
     return placed(origin, CellsGoal(moved, effect, error))
 
@@ -231,5 +231,6 @@ def _doubt(cells: CellTable, target: float) -> torch.Tensor:
     return torch.from_numpy(np.nan_to_num(error)).float()
 
 
-def _bulk(cells: CellTable, target: float) -> torch.Tensor:
+def bulk(cells: CellTable, target: float) -> torch.Tensor:
+    """Return the pseudobulk [G] of cells, log1p(target · counts / library)."""
     return torch.from_numpy(pseudobulk(cells.counts, cells.library, target)).float()

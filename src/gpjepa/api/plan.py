@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,13 @@ class Departure:
     dose: float | None = None
     modality: str | None = None
 
+    def towards(
+        self, model: GPJEPA, goal: AnyGoal, data: PerturbSeq | None, seed: int
+    ) -> tuple[Aim, Start]:
+        """Return a goal in the model's terms, names looked up in `data`, and where to start."""
+        aim = aim_of(goal, Cohort(model.bundle, model.controls, data, self.context), seed)
+        return aim, self.of(model, aim)
+
     def of(self, model: GPJEPA, aim: Aim) -> Start:
         """Return the model bound to the cells; on the way to a cell type, to those of others.
 
@@ -128,9 +135,8 @@ def prepared(
     data: PerturbSeq | None,
 ) -> Setup:
     """Return what a search needs; see `virtual_screen_perturbations`."""
-    cohort = Cohort(model.bundle, model.controls, data, place.context)
-    aim = aim_of(goal, cohort, chosen.seed)
-    return set_up(place.of(model, aim), aim, asked, chosen)
+    aim, start = place.towards(model, goal, data, chosen.seed)
+    return set_up(start, aim, asked, chosen)
 
 
 def known_data(model: GPJEPA, data: PerturbSeq | AnnData | Path | str | None) -> PerturbSeq | None:
@@ -188,8 +194,3 @@ def notes_of(found: Found, table: DataFrame) -> tuple[str, ...]:
             "intervals hold the energy of the best"
         )
     return tuple(notes)
-
-
-def with_planner(setup: Setup, planner: str) -> Setup:
-    """Return the same search by another planner."""
-    return replace(setup, search=replace(setup.search, planner=planner))

@@ -16,6 +16,7 @@ from gpjepa.api.plan_request import GoalRequest, SetRequest
 from gpjepa.api.plan_search import Found, search, small
 from gpjepa.api.plan_settings import Search
 from gpjepa.api.plan_setup import Setup
+from gpjepa.api.run import PLANS
 from gpjepa.core.files import refuse_existing, write_atomic, write_json
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.planning.planner import NAMES
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from pandas import DataFrame
 
-KEPT = "plans"  # the folder of a run where the report looks for plans
 DIGITS = "%.6g"
 
 
@@ -75,7 +75,7 @@ def plan_file(
     )
     write_json(beside["json_out"], document)
     if keep:
-        kept = run / KEPT / f"{slug(name or setup.aim.name)}.json"
+        kept = run / PLANS / f"{slug(name or setup.aim.name)}.json"
         summary["kept"] = str(write_json(kept, document))
     return summary
 

@@ -15,7 +15,7 @@ from gpjepa.api.plan_settings import Search
 from gpjepa.api.plan_space import Constraints, Names, space_of
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError
-from gpjepa.planning.goal import DirectionGoal, Goal, LatentGoal, SignatureGoal
+from gpjepa.planning.goal import DirectionGoal, Goal, LatentGoal, SignatureGoal, one_way
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.population import PopulationObjective
 from gpjepa.planning.risk import Doubt
@@ -49,8 +49,8 @@ class Setup:
 
     @property
     def one_way(self) -> bool:
-        """Tell whether the goal has no end: a direction or a signature has no distance to close."""
-        return isinstance(self.goal, DirectionGoal | SignatureGoal)
+        """Tell whether the goal has no end, see `planning.goal.one_way`."""
+        return one_way(self.goal)
 
     @cached_property
     def doubt(self) -> Doubt:
@@ -137,13 +137,9 @@ def set_up(start: Start, aim: Aim, asked: Constraints, search: Search) -> Setup:
     """
     names = Names(start.bundle.vocabulary, start.modality)
     space = space_of(asked, names)
-    few = averaged_over(start, search.seed, search.cells)
-    taught = encoded(start.bundle, few.cells.table, search.seed)
-    notes = [*names.notes, *aim.notes, *refuse_the_start(aim, taught, search.seed)]
-    origin = origin_of(start, few)
-    goal = planning_goal(aim, origin, few.cells.table, taught)
-    if search.energy == AUTO:
-        search = replace(search, energy=EXPRESSION if has_counts(goal) else LATENT)
+    way = course_of(start, aim, search.cells, search.seed)
+    goal = way.goal
+    search = replace(search, energy=kind_of(search.energy, goal))
     if search.energy == EXPRESSION and not has_counts(goal):
         raise ConfigError(
             "the energy 'expression' needs cells with counts; expected a goal of cells, a "
@@ -151,7 +147,37 @@ def set_up(start: Start, aim: Aim, asked: Constraints, search: Search) -> Setup:
         )
     index = start.bundle.vocabulary.index_of
     members = np.array([index(name) for name in space.names], dtype=np.int64)
-    return Setup(few, aim, goal, Shifts(origin, members), space, search, tuple(notes))
+    notes = (*names.notes, *way.notes)
+    return Setup(way.few, aim, goal, Shifts(way.origin, members), space, search, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """From encoded control cells `few` to a goal, both as planners take them."""
+
+    few: Start
+    origin: Origin
+    goal: Goal
+    notes: tuple[str, ...]
+
+
+def course_of(start: Start, aim: Aim, cells: int, seed: int) -> Course:
+    """Encode at most `cells` of the cells of `start`, and the goal beside them.
+
+    Raises `DataError` where the goal is where the cells start.
+    """
+    few = averaged_over(start, seed, cells)
+    taught = encoded(start.bundle, few.cells.table, seed)
+    notes = (*aim.notes, *refuse_the_start(aim, taught, seed))
+    origin = origin_of(start, few)
+    return Course(few, origin, planning_goal(aim, origin, few.cells.table, taught), notes)
+
+
+def kind_of(energy: str, goal: Goal) -> str:
+    """Return the energy that was asked for; "auto" is expression where the goal has counts."""
+    if energy != AUTO:
+        return energy
+    return EXPRESSION if has_counts(goal) else LATENT
 
 
 def has_counts(goal: Goal) -> bool:

@@ -127,7 +127,7 @@ def _candidates(asked: Constraints, names: Names) -> tuple[str, ...]:
         return tuple(alone) or trained
     if asked.candidates == ALL:
         return names.vocabulary.members
-    named = _several(asked.candidates)
+    named = several(asked.candidates)
     if not named:
         raise ConfigError(
             "candidates are empty; expected one or more genes; leave them out for all that were "
@@ -147,7 +147,7 @@ def _forbidden(asked: Constraints, names: Names) -> tuple[set[str], set[tuple[st
     """Return the forbidden genes and pairs."""
     genes: set[str] = set()
     pairs: set[tuple[str, str]] = set()
-    for label in names.known("forbidden", _several(asked.forbidden)):
+    for label in names.known("forbidden", several(asked.forbidden)):
         match members_of(label):
             case (one,):
                 genes.add(one)
@@ -164,7 +164,7 @@ def _forbidden(asked: Constraints, names: Names) -> tuple[set[str], set[tuple[st
 def _required(
     asked: Constraints, names: Names, at: Mapping[str, int], forbidden: set[str]
 ) -> tuple[int, ...]:
-    labels = names.known("required", _several(asked.required), strict=True)
+    labels = names.known("required", several(asked.required), strict=True)
     members = dict.fromkeys(member for label in labels for member in members_of(label))
     for member in members:
         if member in forbidden:
@@ -181,7 +181,7 @@ def _required(
 
 def _costs(asked: Constraints, names: Names, kept: Sequence[str]) -> np.ndarray:
     """Return the cost of each candidate; a gene without modality stands for all of its."""
-    given, essential = dict(asked.cost or {}), _several(asked.essential)
+    given, essential = dict(asked.cost or {}), several(asked.essential)
     for name, value in given.items():
         if not np.isfinite(value) or value < 0:
             raise ConfigError(
@@ -210,7 +210,8 @@ def _same_gene(names: Sequence[str]) -> set[tuple[int, int]]:
     return {(a, b) for same in rows.values() for a in same for b in same if a < b}
 
 
-def _several(given: Sequence[str] | str) -> list[str]:
+def several(given: Sequence[str] | str) -> list[str]:
+    """Return names of which one may come alone."""
     return [given] if isinstance(given, str) else [str(name) for name in given]
 
 

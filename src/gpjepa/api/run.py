@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gpjepa.api.model import GPJEPA
 
 HEAD = "head.json"  # which latent head was chosen and why
+PLANS = "plans"  # the folder of a run where the report looks for plans
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _clear_run(path: Path) -> None:
         "controls.h5ad",
         "checkpoints",
         "evaluation",
-        "plans",
+        PLANS,
     ):
         clear(path / name)
 

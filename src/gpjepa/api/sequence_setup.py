@@ -10,21 +10,17 @@ import torch
 
 from gpjepa.api.answers import averaged_over
 from gpjepa.api.controls import from_anndata
-from gpjepa.api.goal_cells import Cohort
-from gpjepa.api.goal_check import refuse_the_start
-from gpjepa.api.goals import AnyGoal, aim_of, encoded, planning_goal
+from gpjepa.api.goals import AnyGoal, bulk
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan import Departure
-from gpjepa.api.plan_setup import origin_of
-from gpjepa.api.plan_space import Names
+from gpjepa.api.plan_setup import course_of, kind_of, origin_of
+from gpjepa.api.plan_space import Names, several
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError
 from gpjepa.data.labels import members_of
 from gpjepa.data.perturbseq import PerturbSeq
-from gpjepa.evaluation.pseudobulk import pseudobulk
-from gpjepa.inference.cells import CellTable
 from gpjepa.planning.energy import KINDS, MeanEnergy, mean_energy
-from gpjepa.planning.goal import CellsGoal, DirectionGoal, SignatureGoal
+from gpjepa.planning.goal import CellsGoal, one_way
 from gpjepa.planning.population_energy import PopulationEnergy, population_energy
 from gpjepa.planning.readout import placed
 from gpjepa.planning.transition import Transition
@@ -32,7 +28,6 @@ from gpjepa.planning.transition import Transition
 if TYPE_CHECKING:
     from anndata import AnnData
 
-AUTO = "auto"  # the energy "expression" where the goal has counts, else "latent"
 FEWEST = 2  # cells without which an energy has no error
 
 
@@ -54,7 +49,7 @@ class Choices:
         Raises `VocabularyError` where none is known, or an applied one is not, and `ConfigError`
         where none is left.
         """
-        forbidden = names.known("forbidden", _several(self.forbidden))
+        forbidden = names.known("forbidden", several(self.forbidden))
         for label in forbidden:
             if len(members_of(label)) > 1:
                 raise ConfigError(
@@ -64,7 +59,7 @@ class Choices:
         if self.candidates is None:
             named = names.vocabulary.trained(names.modality)
         else:
-            given = _several(self.candidates)
+            given = several(self.candidates)
             if not given:
                 raise ConfigError(
                     "candidates are empty; expected one or more perturbations; leave them out for "
@@ -112,9 +107,7 @@ def set_up(
     data: PerturbSeq | None,
 ) -> SequenceSetup:
     """Encode cells and goal; see `plan_sequence` for what is raised."""
-    cohort = Cohort(model.bundle, model.controls, data, place.context)
-    aim = aim_of(goal, cohort, seed)
-    start = place.of(model, aim)
+    aim, start = place.towards(model, goal, data, seed)
     number = min(cells, len(start.cells))
     if number < FEWEST:
         raise ConfigError(
@@ -123,20 +116,23 @@ def set_up(
         )
     names = Names(start.bundle.vocabulary, start.modality)
     labels = choices.labels(names)
-    few = averaged_over(start, seed, cells)
-    taught = encoded(start.bundle, few.cells.table, seed)
-    notes = [*names.notes, *aim.notes, *refuse_the_start(aim, taught, seed)]
-    origin = origin_of(start, few)
-    target = planning_goal(aim, origin, few.cells.table, taught)
-    if kind == AUTO:
-        kind = "latent" if getattr(target, "effect", None) is None else "expression"
+    way = course_of(start, aim, cells, seed)
+    origin, target = way.origin, way.goal
+    kind = kind_of(kind, target)
     energy = population_energy(origin, target, kind)
     members = torch.from_numpy(start.bundle.vocabulary.encode(labels)).to(origin.start.device)
     transition = Transition(origin, members, seed)
-    one_way = isinstance(target, DirectionGoal | SignatureGoal)
-    distance = unmoved(transition, energy)
     guess = mean_energy(origin, target, kind if kind in KINDS else "latent")
-    return SequenceSetup(few, labels, transition, energy, guess, distance, one_way, tuple(notes))
+    return SequenceSetup(
+        start=way.few,
+        labels=labels,
+        transition=transition,
+        energy=energy,
+        guess=guess,
+        distance=unmoved(transition, energy),
+        one_way=one_way(target),
+        notes=(*names.notes, *way.notes),
+    )
 
 
 def from_observed(setup: SequenceSetup, observed: AnnData, seed: int) -> SequenceSetup:
@@ -152,7 +148,7 @@ def from_observed(setup: SequenceSetup, observed: AnnData, seed: int) -> Sequenc
     cells = from_anndata(observed, bundle.panel, bundle.vocabulary)
     start = Start(bundle, cells, before.dose, before.modality)
     few = averaged_over(start, seed, len(before.cells))
-    effect = _bulk(cells.table, control.target) - _bulk(before.cells.table, control.target)
+    effect = bulk(cells.table, control.target) - bulk(before.cells.table, control.target)
     seen = placed(control, CellsGoal(few.controls.state, effect))
     assert isinstance(seen, CellsGoal)
     made = origin_of(start, few)
@@ -163,15 +159,7 @@ def from_observed(setup: SequenceSetup, observed: AnnData, seed: int) -> Sequenc
     return replace(setup, start=few, transition=transition, distance=distance)
 
 
-def _bulk(cells: CellTable, target: float) -> torch.Tensor:
-    return torch.from_numpy(pseudobulk(cells.counts, cells.library, target)).float()
-
-
 def unmoved(transition: Transition, energy: PopulationEnergy) -> float:
     """Return the energy of the cells that steps start from."""
     with torch.no_grad():
         return float(energy(transition.origin.start[None]).energy[0])
-
-
-def _several(given: Sequence[str] | str) -> list[str]:
-    return [given] if isinstance(given, str) else [str(name) for name in given]

@@ -103,6 +103,11 @@ class SignatureGoal:
 Goal = CellsGoal | LatentGoal | DirectionGoal | SignatureGoal
 
 
+def one_way(goal: Goal) -> bool:
+    """Tell whether a goal has no end: a direction or a signature has no distance to close."""
+    return isinstance(goal, DirectionGoal | SignatureGoal)
+
+
 def anchored(
     latents: Float[Tensor, "N D"],
     encoded: Float[Tensor, "C D"],

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpjepa.api.run import PLANS
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import read_json
 from gpjepa.report.numbers import finite
 
-FOLDER = "plans"
 PARTS = ("goal", "planner", "evaluations", "table", "traces", "map")
 
 
@@ -48,7 +48,7 @@ def read_plans(run: Path) -> tuple[Plan, ...]:
 
     Raises `CheckpointError` for a file that is no plan.
     """
-    return tuple(_plan(path) for path in sorted((run / FOLDER).glob("*.json")))
+    return tuple(_plan(path) for path in sorted((run / PLANS).glob("*.json")))
 
 
 def _plan(path: Path) -> Plan:
@@ -57,11 +57,11 @@ def _plan(path: Path) -> Plan:
         document = read_json(path)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(
-            f"{FOLDER}/{path.name} cannot be read ({error}); expected a plan; {advice}"
+            f"{PLANS}/{path.name} cannot be read ({error}); expected a plan; {advice}"
         ) from error
     missing = [part for part in PARTS if not isinstance(document, dict) or part not in document]
     if missing:
         raise CheckpointError(
-            f"{FOLDER}/{path.name} lacks {', '.join(missing)}; expected a plan; {advice}"
+            f"{PLANS}/{path.name} lacks {', '.join(missing)}; expected a plan; {advice}"
         )
     return Plan(path.stem, document)
