@@ -23,7 +23,6 @@ PULL = 20.0  # doubles' worth of pull of a direction's factor towards the shared
 UNTOLD = 0.5  # error of the sum, relative to a typical sum, while too few doubles tell
 UNTOLD_NOISE = 0.25  # noise variance of the kernel, in its unit, likewise
 LEAST = 0.05  # of a typical distance between singles: what is shorter counts as this long
-SMALL = 1e-9
 
 
 class Kernel(NamedTuple):
@@ -78,15 +77,10 @@ def _learn(
     anchors: Members, residuals: np.ndarray, singles: np.ndarray, doubles: np.ndarray, unit: float
 ) -> Kernel:
     """Learn the kernel by the marginal likelihood of the measured pairs' residuals."""
-    size = np.sqrt((np.concatenate((singles, doubles)) ** 2).mean(axis=0))
     sums = anchors.effects.sum(dim=1).numpy()
     error = np.linalg.norm(doubles - sums, axis=1)
-    described = Residuals(
-        torch.from_numpy(residuals),
-        torch.from_numpy(np.maximum(error, SMALL * unit)),
-        torch.from_numpy(np.maximum(np.linalg.norm(sums, axis=1) / unit, SMALL)),
-        torch.from_numpy(np.maximum(size / size.max(), SMALL)),
-    )
+    known = np.concatenate((singles, doubles))
+    described = Residuals.of(residuals, error, sums, known, unit)
     interaction, noise = fit_interaction(anchors, described, unit, "evidence")
     return Kernel(interaction.kernel, float(noise))
 

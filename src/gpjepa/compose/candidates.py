@@ -84,15 +84,9 @@ def fit_candidate(table: EffectTable, alone: Alone, recipe: Recipe) -> Candidate
         none = PairInteraction(PairKernel(unit), alone.members([], basis, size=2)).double()
         none.requires_grad_(False)
         return Candidate(recipe, basis, Composition(factors, none), 1.0)
-    spread = np.sqrt(((table.effects @ basis.T) ** 2).mean(axis=0))
     error = np.linalg.norm(table.effects[pairs.rows] - table.sums(labels), axis=1)
-    length = np.linalg.norm(sums, axis=1) / unit
-    residuals = Residuals(
-        torch.from_numpy(doubles - factors.numpy() * sums),
-        torch.from_numpy(np.maximum(error, 1e-9 * unit)),
-        torch.from_numpy(np.maximum(length, 1e-9)),
-        torch.from_numpy(np.maximum(spread / spread.max(), 1e-9)),
-    )
+    beyond = doubles - factors.numpy() * sums
+    residuals = Residuals.of(beyond, error, sums, table.effects @ basis.T, unit)
     interaction, noise = fit_interaction(anchors, residuals, unit, recipe.objective)
     return Candidate(recipe, basis, Composition(factors, interaction), float(noise))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from gpjepa.model.composition import Members, PairInteraction, PairKernel
 
 STEPS, RATE = 60, 0.1
 JITTER = 1e-8
+SMALL = 1e-9  # of a typical size, below which none is taken to be
 LARGEST = 30  # directions that the marginal likelihood looks at
 PULL = 0.05  # of the leave-one-out error in percent: keeps a bandwidth that does not matter near 1
 
@@ -26,6 +28,23 @@ class Residuals:
     scale: Tensor  # [N], the additive model's error: errors are relative to it
     magnitude: Tensor  # [N], length of the sum in units of a typical single's distance
     spread: Tensor  # [D], size of effects along each direction, the first is 1
+
+    @staticmethod
+    def of(
+        values: np.ndarray, error: np.ndarray, sums: np.ndarray, effects: np.ndarray, unit: float
+    ) -> Residuals:
+        """Weigh residuals `values` [N, D] of pairs with the `error` [N] and the `sums` [N, D].
+
+        `effects` [P, D] are those that tell how large effects are along each direction, `unit` the
+        distance of a typical single.
+        """
+        spread = np.sqrt((effects**2).mean(axis=0))
+        return Residuals(
+            torch.from_numpy(values),
+            torch.from_numpy(np.maximum(error, SMALL * unit)),
+            torch.from_numpy(np.maximum(np.linalg.norm(sums, axis=1) / unit, SMALL)),
+            torch.from_numpy(np.maximum(spread / spread.max(), SMALL)),
+        )
 
 
 class _Noise(nn.Module):

@@ -113,13 +113,8 @@ def fit_recoverer(composer: Composer) -> Recoverer:
     factors = direction_factors(sums, doubles @ basis.T, PULL)
     residuals = doubles - (factors * sums) @ basis
     unit = median_distance(white.effects @ basis.T)
-    spread = np.sqrt(((np.concatenate((white.effects, doubles)) @ basis.T) ** 2).mean(axis=0))
-    described = Residuals(
-        torch.from_numpy(residuals @ basis.T),
-        torch.from_numpy(np.maximum(error, SMALL * unit)),
-        torch.from_numpy(np.maximum(np.linalg.norm(sums, axis=1) / unit, SMALL)),
-        torch.from_numpy(np.maximum(spread / spread.max(), SMALL)),
-    )
+    known = np.concatenate((white.effects, doubles)) @ basis.T
+    described = Residuals.of(residuals @ basis.T, error, sums, known, unit)
     own, _ = fit_interaction(members, described, unit, "loo")
     return Recoverer(composer, whiten, factors, basis, residuals, own)
 

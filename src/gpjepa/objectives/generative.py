@@ -25,14 +25,12 @@ def kl_term(kl: Float[Tensor, "B D"], free_bits: float) -> Float[Tensor, ""]:
     return kl.mean(dim=0).clamp_min(free_bits).sum()
 
 
-def group_means(
-    values: Float[Tensor, "B G"], weight: Float[Tensor, " B"], group: Int[Tensor, " B"], groups: int
-) -> Float[Tensor, "P G"]:
-    """Return the `weight`ed mean of the rows of each group."""
-    total = values.new_zeros((groups, values.shape[1]))
-    total = total.index_add(0, group, values * weight.unsqueeze(1))
+def group_weights(
+    weight: Float[Tensor, " B"], group: Int[Tensor, " B"], groups: int
+) -> Float[Tensor, " B"]:
+    """Return each row's share of the weight of its group: sums with them are weighted means."""
     mass = weight.new_zeros(groups).index_add(0, group, weight)
-    return total / mass.unsqueeze(1).clamp_min(1e-12)
+    return weight / mass.clamp_min(1e-12)[group]
 
 
 def population_term(

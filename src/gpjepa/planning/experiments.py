@@ -27,9 +27,7 @@ class Belief:
 
     def after(self, row: int) -> Belief:
         """Return the belief once a candidate is measured; what it will be is not known yet."""
-        column = self.covariance[:, row]
-        told = np.outer(column, column) / (column[row] + self.noise[row] + TINY)
-        return replace(self, covariance=self.covariance - told)
+        return replace(self, covariance=_conditioned(self.covariance, self.noise, row))
 
 
 def most_informative(belief: Belief, n: int) -> np.ndarray:
@@ -72,9 +70,14 @@ def most_promising(
         bound[chosen] = -np.inf
         row = int(np.argmax(bound))
         chosen.append(row)
-        column = covariance[:, row]
-        covariance = covariance - np.outer(column, column) / (column[row] + noise[row] + TINY)
+        covariance = _conditioned(covariance, noise, row)
     return np.array(chosen, dtype=np.int64)
+
+
+def _conditioned(covariance: np.ndarray, noise: np.ndarray, row: int) -> np.ndarray:
+    """Return the covariance [N, N] once a candidate is measured with its noise."""
+    column = covariance[:, row]
+    return np.asarray(covariance - np.outer(column, column) / (column[row] + noise[row] + TINY))
 
 
 def _refuse(n: int, candidates: int) -> None:

@@ -34,7 +34,8 @@ class Beam:
             grown = extensions(space, kept)
             if not len(grown) or not ledger.left:
                 return
-            grown = in_order_of_guess(ledger, grown, rng)[: ledger.left + self.width]
+            grown = grown[rng.permutation(len(grown))]
+            grown = in_order_of_guess(ledger, grown)[: ledger.left + self.width]
             energy = np.concatenate(
                 [
                     ledger.probe(grown[start : start + self.chunk], "grow", size).energy
@@ -87,10 +88,9 @@ def exchanges(space: Space, members: np.ndarray) -> np.ndarray:
     return near[space.allows(near)]
 
 
-def in_order_of_guess(ledger: Ledger, sets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return sets with the best guesses first; those that cannot be guessed last, at random."""
-    sets = sets[rng.permutation(len(sets))]
-    guess = ledger.guess(sets)
+def in_order_of_guess(ledger: Ledger, sets: np.ndarray) -> np.ndarray:
+    """Return sets with the best guesses first; those that cannot be guessed last, as they come."""
+    guess = ledger.guess(sets) if len(sets) else None
     if guess is None:
         return sets
     return sets[np.argsort(np.where(np.isnan(guess), np.inf, guess), kind="stable")]

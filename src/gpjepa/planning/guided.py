@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpjepa.planning.greedy import exchanges, extensions
+from gpjepa.planning.greedy import exchanges, extensions, in_order_of_guess
 from gpjepa.planning.objective import Ledger
 from gpjepa.planning.sets import NONE, canonical, keys
 
@@ -103,11 +103,7 @@ def in_order(ledger: Ledger, sets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def neighbours(ledger: Ledger) -> np.ndarray:
     """Return the sets not scored yet that are one member from the best one, best guesses first."""
     near = exchanges(ledger.space, ledger.best.members)
-    near = near[~ledger.known(near)]
-    guess = ledger.guess(near) if len(near) else None
-    if guess is None:
-        return near
-    return near[np.argsort(np.where(np.isnan(guess), np.inf, guess), kind="stable")]
+    return in_order_of_guess(ledger, near[~ledger.known(near)])
 
 
 def first_order(ledger: Ledger) -> np.ndarray | None:

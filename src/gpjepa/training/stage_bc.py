@@ -19,6 +19,7 @@ from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
 from gpjepa.model.sparse_counts import SparseCounts, joined
 from gpjepa.objectives.generative import (
+    group_weights,
     kl_term,
     log_pseudobulk,
     population_term,
@@ -223,8 +224,7 @@ def _pools(
     """Return weight, group and groups of imagined cells and, after them, of their controls."""
     if not groups:
         return library[:0], batch.group[:0], 0
-    mass = library.new_zeros(groups).index_add(0, batch.group, library).clamp_min(1e-12)
-    weight = library / mass[batch.group]
+    weight = group_weights(library, batch.group, groups)
     return weight.repeat(2), torch.cat((batch.group, batch.group + groups)), 2 * groups
 
 
