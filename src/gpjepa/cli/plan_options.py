@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
     from gpjepa.api.plan_request import GoalRequest, SetRequest
     from gpjepa.api.plan_settings import Search
 
-_GOAL = "Goal (one of these)"
-_SETS = "Sets that may be proposed"
-_SEARCH = "Search"
+_GOAL = partial(typer.Option, rich_help_panel="Goal (one of these)")
+_SETS = partial(typer.Option, rich_help_panel="Sets that may be proposed")
+_SEARCH = partial(typer.Option, rich_help_panel="Search")
 
 
 @dataclass(frozen=True)
@@ -23,46 +24,39 @@ class GoalOptions:
 
     goal: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.h5ad", help="Target cells.", rich_help_panel=_GOAL),
+        _GOAL(metavar="FILE.h5ad", help="Target cells."),
     ] = None
     goal_condition: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="A condition of the data.", rich_help_panel=_GOAL),
+        _GOAL(metavar="LABEL", help="A condition of the data."),
     ] = None
     goal_cell_type: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A cell type of the data.", rich_help_panel=_GOAL),
+        _GOAL(metavar="NAME", help="A cell type of the data."),
     ] = None
     signature: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="CSV or JSON: genes, weights or up/down.", rich_help_panel=_GOAL
-        ),
+        _GOAL(metavar="FILE", help="CSV or JSON: genes, weights or up/down."),
     ] = None
     away_from: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With --towards.", rich_help_panel=_GOAL),
+        _GOAL(metavar="NAME", help="With --towards."),
     ] = None
     towards: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With --away-from.", rich_help_panel=_GOAL),
+        _GOAL(metavar="NAME", help="With --away-from."),
     ] = None
     start: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.h5ad", help="Cells to start from, not the run's controls.",
-            rich_help_panel=_GOAL,
-        ),
-    ] = None  # fmt: skip
+        _GOAL(metavar="FILE.h5ad", help="Cells to start from, not the run's controls."),
+    ] = None
     context: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Start from this cell type or batch.", rich_help_panel=_GOAL
-        ),
+        _GOAL(metavar="NAME", help="Start from this cell type or batch."),
     ] = None
     data: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The training file, if it moved.", rich_help_panel=_GOAL),
+        _GOAL(metavar="FILE", help="The training file, if it moved."),
     ] = None
 
     def request(self) -> GoalRequest:
@@ -86,73 +80,51 @@ class GoalOptions:
 class SetOptions:
     """Which perturbations, how many together, at what cost."""
 
-    max_size: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Most members.", rich_help_panel=_SETS)
-    ] = 2
-    min_size: Annotated[
-        int, typer.Option(min=1, metavar="K", help="Fewest members.", rich_help_panel=_SETS)
-    ] = 1
+    max_size: Annotated[int, _SETS(min=1, metavar="K", help="Most members.")] = 2
+    min_size: Annotated[int, _SETS(min=1, metavar="K", help="Fewest members.")] = 1
     candidates: Annotated[
         list[str] | None,
-        typer.Option(
+        _SETS(
             metavar="GENE|FILE",
             help="Genes to choose from, or a file with one a line; repeatable; 'all' for every "
             "gene with features. Those measured alone when left out.",
-            rich_help_panel=_SETS,
         ),
     ] = None
     forbid: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="GENE|FILE", help="Never this gene; repeatable.", rich_help_panel=_SETS
-        ),
+        _SETS(metavar="GENE|FILE", help="Never this gene; repeatable."),
     ] = None
     forbid_pair: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="A+B", help="Never these two together; repeatable.", rich_help_panel=_SETS
-        ),
+        _SETS(metavar="A+B", help="Never these two together; repeatable."),
     ] = None
     require: Annotated[
         list[str] | None,
-        typer.Option(metavar="GENE", help="Always this gene; repeatable.", rich_help_panel=_SETS),
+        _SETS(metavar="GENE", help="Always this gene; repeatable."),
     ] = None
     cost: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.csv", help="Genes and their costs; others cost 1.", rich_help_panel=_SETS
-        ),
+        _SETS(metavar="FILE.csv", help="Genes and their costs; others cost 1."),
     ] = None
     most_cost: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Largest total cost of a set.", rich_help_panel=_SETS),
+        _SETS(metavar="X", help="Largest total cost of a set."),
     ] = None
     essential: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="GENE|FILE", help="Costs ten times as much; repeatable.", rich_help_panel=_SETS
-        ),
+        _SETS(metavar="GENE|FILE", help="Costs ten times as much; repeatable."),
     ] = None
     size_cost: Annotated[
         float,
-        typer.Option(
-            metavar="X",
-            help="Share of the distance that each member must bring.",
-            rich_help_panel=_SETS,
-        ),
+        _SETS(metavar="X", help="Share of the distance that each member must bring."),
     ] = 0.0
     share: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="K",
-            help="At most K sets of the list share a gene.",
-            rich_help_panel=_SETS,
-        ),
+        _SETS(min=1, metavar="K", help="At most K sets of the list share a gene."),
     ] = None
     modality: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="CRISPRa, CRISPRi, ….", rich_help_panel=_SETS),
+        _SETS(metavar="NAME", help="CRISPRa, CRISPRi, …."),
     ] = None
 
     def request(self) -> SetRequest:
@@ -178,48 +150,36 @@ class SearchOptions:
 
     planner: Annotated[
         Literal["cem", "exhaustive", "greedy", "beam", "random"],
-        typer.Option(help="How sets are searched.", rich_help_panel=_SEARCH),
+        _SEARCH(help="How sets are searched."),
     ] = "cem"
     budget: Annotated[
         int,
-        typer.Option(metavar="N", help="Sets that may be scored.", rich_help_panel=_SEARCH),
+        _SEARCH(metavar="N", help="Sets that may be scored."),
     ] = 2000
     energy: Annotated[
         Literal["auto", "expression", "latent", "energy-distance"],
-        typer.Option(
-            help="Distance to the goal; auto: expression where the goal has counts.",
-            rich_help_panel=_SEARCH,
-        ),
+        _SEARCH(help="Distance to the goal; auto: expression where the goal has counts."),
     ] = "auto"
     mode: Annotated[
         Literal["mean-shift", "population"],
-        typer.Option(help="How sets are scored while searching.", rich_help_panel=_SEARCH),
+        _SEARCH(help="How sets are scored while searching."),
     ] = "mean-shift"
     risk: Annotated[
         float,
-        typer.Option(
-            metavar="R",
-            help="Error bars added to the energy: above 0 averse, below 0 exploring.",
-            rich_help_panel=_SEARCH,
+        _SEARCH(
+            metavar="R", help="Error bars added to the energy: above 0 averse, below 0 exploring."
         ),
     ] = 0.0
     cells: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Cells of a population.", rich_help_panel=_SEARCH),
+        _SEARCH(min=1, metavar="N", help="Cells of a population."),
     ] = 256
-    level: Annotated[
-        float, typer.Option(help="Level of the intervals, in 0…1.", rich_help_panel=_SEARCH)
-    ] = 0.9
-    top: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Sets written.", rich_help_panel=_SEARCH)
-    ] = 20
+    level: Annotated[float, _SEARCH(help="Level of the intervals, in 0…1.")] = 0.9
+    top: Annotated[int, _SEARCH(min=1, metavar="N", help="Sets written.")] = 20
     compare: Annotated[
         bool,
-        typer.Option(
-            "--compare", help="Run the other planners too, on the same budget.",
-            rich_help_panel=_SEARCH,
-        ),
-    ] = False  # fmt: skip
+        _SEARCH("--compare", help="Run the other planners too, on the same budget."),
+    ] = False
 
     def search(self, seed: int, sets: SetOptions) -> Search:
         """Return the settings in the form of the API."""
