@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from gpjepa.api.answers import effect_matrix, effect_table, populations, steered_effects
-from gpjepa.api.estimates import drawn, estimate, sources_of
+from gpjepa.api.estimates import drawn, estimate, judged, sources_of
+from gpjepa.api.interactions_run import interactions_file
+from gpjepa.api.model import GPJEPA
+from gpjepa.api.plan import virtual_screen_perturbations
 from gpjepa.api.populations import Start
 from gpjepa.evaluation.pseudobulk import pseudobulk
 from gpjepa.inference.calibration import COMBINATION, NO_CHANGE, NOVEL, SUM, TRAINING_MEAN, Choice
@@ -76,3 +81,33 @@ def test_a_population_moves_by_a_draw_only_when_asked_to(start) -> None:
     assert not np.allclose(some[0]["A"], some[1]["A"])
     plain, moved = (populations(start, "A", 50, 0, u).X for u in (False, True))
     assert (plain != moved).nnz > 0
+
+
+@pytest.fixture(scope="module")
+def fitted(run: Path) -> GPJEPA:
+    return GPJEPA.load(run, "cpu")
+
+
+def test_report_interactions_plan_and_effects_of_a_run_agree(
+    run, evaluated, fitted, screen, options, tmp_path
+) -> None:
+    table = pandas.read_csv(evaluated / "screen.csv").set_index("perturbation")["verdict"]
+    interactions_file(run, tmp_path / "gi.csv", (), 0.9, None, options)
+    ranked = pandas.read_csv(tmp_path / "gi.pairs.csv").set_index("perturbation")["verdict"]
+    plan = virtual_screen_perturbations(
+        fitted, "C+D", data=screen, planner="exhaustive", budget=200, cells=20, top=100
+    ).table
+    planned = plan[plan["size"] == 2].set_index("set")["verdict"]
+    effects = fitted.effects(list(table.index), seed=3).drop_duplicates("perturbation")
+    effects = effects.set_index("perturbation")["verdict"]
+    assert len(table) > 3
+    for other in (ranked, planned, effects):
+        assert set(table.index) <= set(other.index)
+        assert other[table.index].tolist() == table.tolist()
+
+
+def test_a_verdict_depends_on_no_choice_of_cells(fitted) -> None:
+    pairs = ["A+B", "C+D", "A+D"]
+    one = Start(fitted.bundle, fitted.controls, None)
+    few = Start(fitted.bundle, fitted.controls.take(np.arange(5)), None)
+    assert judged(one, pairs) == judged(few, pairs)

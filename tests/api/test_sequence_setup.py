@@ -6,7 +6,7 @@ import torch
 
 from gpjepa.api.plan import Departure
 from gpjepa.api.plan_space import Names
-from gpjepa.api.sequence_setup import Choices, from_observed, set_up, unmoved
+from gpjepa.api.sequence_setup import Choices, Stepping, from_observed, set_up, unmoved
 from gpjepa.core.errors import ConfigError
 
 
@@ -14,7 +14,7 @@ from gpjepa.core.errors import ConfigError
 def setup(model, adata):
     goal = adata[(adata.obs["perturbation"] == "A+B").to_numpy()]
     choices = Choices(["A", "B", "C"])
-    return set_up(model, goal, Departure(), choices, "latent", 12, 0, None)
+    return set_up(model, goal, Departure(), choices, Stepping(1, "latent", 12, False), 0, None)
 
 
 def test_the_distance_is_the_energy_of_the_cells_as_they_are(setup) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gpjepa.api.plan import Departure
-from gpjepa.api.sequence_setup import Choices, set_up
+from gpjepa.api.sequence_setup import Choices, Stepping, set_up
 from gpjepa.api.sequence_table import names_of, table_of, trace_of
 from gpjepa.planning.sequences import plan_sequences, roll
 
@@ -14,7 +14,7 @@ from gpjepa.planning.sequences import plan_sequences, roll
 def setup(model, adata):
     goal = adata[(adata.obs["perturbation"] == "A+B").to_numpy()]
     choices = Choices(["A", "B", "C"])
-    return set_up(model, goal, Departure(), choices, "latent", 20, 0, None)
+    return set_up(model, goal, Departure(), choices, Stepping(2, "latent", 20, False), 0, None)
 
 
 def test_the_set_is_one_step_of_all_members(setup) -> None:

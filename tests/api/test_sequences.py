@@ -63,7 +63,7 @@ def test_a_step_may_be_a_combination(model, adata) -> None:
     assert found.table.set_index("sequence").loc["A+B > C", "set"] == "A+B+C"
 
 
-@pytest.mark.parametrize("energy", ["latent", "energy distance", "expression"])
+@pytest.mark.parametrize("energy", ["latent", "energy-distance", "expression"])
 def test_energies_of_populations_rank_sequences(model, adata, energy) -> None:
     found = plan_sequence(
         model, cells_of(adata, "A+B"), 2, candidates=SOME, cells=30, energy=energy
@@ -90,7 +90,7 @@ def test_unknown_candidates_are_noted_and_refused_where_none_is_known(model, ada
         ({"candidates": ["A"], "steps": 2}, "steps is 2 with 1 candidates"),
         ({"budget": 3}, "budget is 3 evaluations; expected at least 4"),
         ({"forbidden": SOME}, "none of 4 candidates is left"),
-        ({"forbidden": ["A+B"]}, "forbidden 'A.B' is a combination"),
+        ({"forbidden": ["A+B+C"]}, "forbidden 'A.B.C' has 3 members"),
         ({"cells": 1}, "starts from 1 cells"),
         ({"top": 0}, "top is 0"),
         ({"energy": "warmth"}, "energy 'warmth' is not known"),
@@ -163,7 +163,7 @@ def test_unknown_applied_steps_and_single_cells_are_refused(model, adata) -> Non
         replan(model, observed[:1], goal, candidates=SOME)
 
 
-@pytest.mark.parametrize("energy", ["expression", "energy distance"])
+@pytest.mark.parametrize("energy", ["expression", "energy-distance"])
 def test_energies_compare_before_and_after(model, adata, energy) -> None:
     goal = cells_of(adata, "A+B")
     found = replan(
@@ -191,3 +191,26 @@ def test_the_energy_is_in_expression_where_the_goal_has_counts(model, adata) -> 
     plan_sequence(model, latent, 1, candidates=SOME, cells=30)
     with pytest.raises(ConfigError, match="no effect in expression"):
         plan_sequence(model, latent, 1, candidates=SOME, cells=30, energy="expression")
+
+
+def test_sequences_keep_to_constraints_as_sets_do(model, adata) -> None:
+    goal, cost = cells_of(adata, "A+B"), {"A": 2.0, "B": 1.0, "C": 1.0}
+    settings = {"candidates": SOME, "cells": 30, "planner": "exhaustive"}
+    found = plan_sequence(
+        model, goal, 2, forbidden=["A+B"], required=["C"], cost=cost, most_cost=2.5, **settings
+    )
+    applied = [set(each.split("+")) for each in found.table["set"]]
+    assert all("C" in each and "A" not in each for each in applied)
+    assert (found.table["cost"] <= 2.5).all()
+    with pytest.raises(ConfigError, match="required and forbidden together"):
+        plan_sequence(model, goal, 2, forbidden=["A+B"], required=["A", "B"], **settings)
+
+
+def test_with_interactions_carried_a_sequence_is_nearer_its_set(model, adata) -> None:
+    goal = cells_of(adata, "A+B")
+    settings = {"candidates": ["A", "B"], "cells": 60, "planner": "exhaustive", "energy": "latent"}
+    apart = {}
+    for carry in (False, True):
+        table = plan_sequence(model, goal, 2, carry=carry, **settings).table
+        apart[carry] = table[table["steps"] == 2]["beyond_set"].abs().mean()
+    assert apart[True] < 0.8 * apart[False]

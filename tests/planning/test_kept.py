@@ -34,6 +34,16 @@ def test_only_missing_shifts_are_made() -> None:
     assert own.along(np.array([[2, 9]]), torch.ones(1, 1)).tolist() == [[11.0, 22.0]]
 
 
+def test_shifts_that_many_sets_share_are_the_same_along_a_direction() -> None:
+    own = Kept(2, 1, torch.zeros(1))
+    own.fill(np.array([1, 2, 3]), values)
+    keys = np.array([[1, 2], [3, -1], [2, 3], [-1, -1]])
+    few = own.along(keys, torch.tensor([[1.0], [2.0], [1.0], [1.0]]))
+    assert few.tolist() == [[3.0, 6.0], [6.0, 12.0], [5.0, 10.0], [0.0, 0.0]]
+    many = own.along(np.tile(keys, (9, 1)), torch.tensor([[1.0], [2.0], [1.0], [1.0]] * 9))
+    assert many.tolist() == few.tolist() * 9
+
+
 def test_where_memory_is_full_cells_are_forgotten_and_means_stay(monkeypatch) -> None:
     monkeypatch.setattr(kept, "MEMORY", 4)  # two keys of two cells
     own = Kept(2, 1, torch.zeros(1))

@@ -49,7 +49,7 @@ def test_the_energy_is_the_energy_distance_of_evaluation_on_the_same_latents() -
         assert abs(energy - expected) < 1e-4
 
 
-@pytest.mark.parametrize("kind", ["energy distance", "latent"])
+@pytest.mark.parametrize("kind", ["energy-distance", "latent"])
 @pytest.mark.parametrize("draws", [1, 3])
 def test_standard_errors_are_those_of_a_bootstrap_over_control_cells(kind, draws) -> None:
     far = CellsGoal(GOAL.latents + 9.0)  # no kink of an absolute value near
@@ -124,7 +124,7 @@ def test_without_spread_cells_are_where_the_mean_is() -> None:
     torch.testing.assert_close(scored.cells(sets)[0], scored.predicted(sets).mean.repeat(2, 1))
 
 
-@pytest.mark.parametrize("kind", ["energy distance", "latent"])
+@pytest.mark.parametrize("kind", ["energy-distance", "latent"])
 def test_guesses_need_no_run_and_follow_the_energy(kind, monkeypatch) -> None:
     scored, sets = objective("decomposed", kind=kind), worlds.all_sets(3)
     assert scored.guess(sets) is None

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gpjepa.core.errors import ConfigError, NumericError
-from gpjepa.planning import sequences
+from gpjepa.planning import sequence_planners, sequences
 from gpjepa.planning.energy import LatentDistance
 from gpjepa.planning.population_energy import EnergyDistance, Valued
 from gpjepa.planning.sequences import SequencePlan, roll, scored
@@ -104,7 +104,7 @@ def test_a_perturbation_in_place_is_not_applied_again() -> None:
 
 
 def test_only_the_kept_sequences_are_extended(transition, monkeypatch) -> None:
-    monkeypatch.setattr(sequences, "KEPT", 2)
+    monkeypatch.setattr(sequence_planners, "KEPT", 2)
     found = plan_sequences(transition, made.goal_at(transition, 3, 1), 2, PLENTY)
     single = found.sequences[found.sequences[:, 1] < 0][:, 0]
     longer = found.sequences[found.sequences[:, 1] >= 0]

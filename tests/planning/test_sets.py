@@ -42,3 +42,8 @@ def test_a_set_that_does_not_fit_is_refused() -> None:
 
 def test_sizes_count_members() -> None:
     np.testing.assert_array_equal(sets.sizes(np.array([[1, -1], [0, 2], [-1, -1]])), [1, 2, 0])
+
+
+def test_pairs_of_members_have_one_number_each() -> None:
+    found = sets.pair_keys(np.array([[0, 1, 3], [2, 3, -1], [4, -1, -1]]), 5)
+    assert found.tolist() == [[1, 3, 8], [13, -1, -1], [-1, -1, -1]]

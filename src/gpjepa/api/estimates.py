@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from gpjepa.api.populations import Start
 from gpjepa.core.random import numpy_stream
@@ -19,6 +20,8 @@ from gpjepa.inference.calibration import (
 )
 from gpjepa.inference.error_bars import ErrorBars, error_bars, kind_of
 from gpjepa.inference.judgement import novelty, refine, verdict
+
+CHUNK = 500  # labels whose errors are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,26 +69,65 @@ def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Esti
     bars = error_bars(bundle.model, bundle.vocabulary, bundle.calibration, names, effects)
     features = bundle.model.condition.features
     far = tuple(novelty(bundle.vocabulary, features, name) for name in names)
-    told = []
-    sources = sources_of(start, names)
-    for row, name in enumerate(names):
-        coarse = verdict(bundle.vocabulary, bundle.calibration, name, far[row])
-        own = sources[row] == MODEL and bars.kinds[row] in (COMBINATION, NOVEL)
-        told.append(_refined(start, coarse, row, effects, bars, name) if own else coarse)
-    return Estimates(names, effects, sources, bars, far, tuple(told))
+    sources, told = sources_of(start, names), verdicts(start, names, far)
+    return Estimates(names, effects, sources, bars, far, told)
 
 
-def _refined(
-    start: Start, coarse: str, row: int, effects: np.ndarray, bars: ErrorBars, name: str
-) -> str:
-    """Return the verdict of one prediction of the model, on the genes effects are composed on."""
-    composition = start.bundle.model.predictor.composition
-    evidence = start.bundle.calibration.evidence
-    if composition is None or evidence is None:
-        return coarse
+def judged(start: Start, labels: Sequence[str]) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Return novelty and verdict of each label: the same wherever they are told."""
+    vocabulary, features = start.bundle.vocabulary, start.bundle.model.condition.features
+    far = tuple(novelty(vocabulary, features, name) for name in labels)
+    return far, verdicts(start, tuple(labels), far)
+
+
+def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tuple[str, ...]:
+    """Return what to make of the prediction of each label, given their novelty.
+
+    Where the model is the source it is decided by the effect that the composition aims at and by
+    the error expected of it, on the genes that effects are composed on, so it depends on no choice
+    of control cells. Elsewhere what validation supports decides.
+    """
+    bundle = start.bundle
+    told = [
+        verdict(bundle.vocabulary, bundle.calibration, name, own)
+        for name, own in zip(labels, far, strict=True)
+    ]
+    evidence = bundle.calibration.evidence
+    if bundle.model.predictor.composition is None or evidence is None:
+        return tuple(told)
+    sources = sources_of(start, labels)
+    kinds = [kind_of(name, bundle.vocabulary, evidence) for name in labels]
+    rows = [
+        row
+        for row, (source, kind) in enumerate(zip(sources, kinds, strict=True))
+        if source == MODEL and kind in (COMBINATION, NOVEL)
+    ]
+    for at in range(0, len(rows), CHUNK):
+        part = rows[at : at + CHUNK]
+        some = _refined(start, [labels[row] for row in part], [told[row] for row in part])
+        for row, own in zip(part, some, strict=True):
+            told[row] = own
+    return tuple(told)
+
+
+def _refined(start: Start, labels: Sequence[str], coarse: Sequence[str]) -> list[str]:
+    """Return the verdicts on predictions of the model."""
+    bundle, names = start.bundle, tuple(labels)
+    composition, evidence = bundle.model.predictor.composition, bundle.calibration.evidence
+    assert composition is not None
+    assert evidence is not None
     genes = composition.genes.cpu().numpy()
-    sums = evidence.sums((name,))[0]
-    return refine(coarse, effects[row, genes], bars.deviation[row, genes], sums[genes])
+    members = torch.from_numpy(bundle.vocabulary.encode(names)).to(composition.genes.device)
+    effects = np.zeros((len(names), bundle.model.decoder.genes))
+    effects[:, genes] = composition.target(members).double().cpu().numpy()
+    bars = error_bars(bundle.model, bundle.vocabulary, bundle.calibration, names, effects)
+    sums = evidence.sums(names)[:, genes]
+    return [
+        refine(own, effect, deviation, total)
+        for own, effect, deviation, total in zip(
+            coarse, effects[:, genes], bars.deviation[:, genes], sums, strict=True
+        )
+    ]
 
 
 def drawn(start: Start, found: Estimates, seed: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpjepa.api.estimates import judged
 from gpjepa.api.interactions import (
     Combined,
     Watch,
@@ -14,7 +15,6 @@ from gpjepa.api.interactions import (
     classes,
     combine,
     half_widths,
-    judged,
     most_expressed,
 )
 from gpjepa.api.populations import Start

@@ -18,7 +18,6 @@ from gpjepa.data.labels import members_of
 from gpjepa.evaluation.interaction_naming import NO_CLASS, name_pairs
 from gpjepa.inference.error_bars import error_bars
 from gpjepa.inference.error_model import normal, require_level
-from gpjepa.inference.judgement import novelty, verdict
 from gpjepa.inference.means import ROWS, control_shares, decoded_by_order
 from gpjepa.inference.naming import drawing
 
@@ -243,18 +242,6 @@ def not_measured_alone(start: Start, label: str) -> tuple[str, ...]:
         for member in members_of(label)
         if not vocabulary.is_measured(member) or member in together
     )
-
-
-def judged(start: Start, labels: Sequence[str]) -> tuple[list[float], list[str]]:
-    """Return novelty and verdict of each combination."""
-    bundle = start.bundle
-    features = bundle.model.condition.features
-    distance = [novelty(bundle.vocabulary, features, label) for label in labels]
-    told = [
-        verdict(bundle.vocabulary, bundle.calibration, label, far)
-        for label, far in zip(labels, distance, strict=True)
-    ]
-    return distance, told
 
 
 def interaction_table(

@@ -87,7 +87,7 @@ class Setup:
         return PopulationObjective(
             self.shifts,
             self.goal,
-            kind=self.search.energy.replace("-", " "),
+            kind=self.search.energy,
             terms=terms,
             doubt=self.doubt,
             seed=self.search.seed,

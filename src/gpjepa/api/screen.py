@@ -9,10 +9,10 @@ import numpy as np
 
 from gpjepa.api.answers import effect_matrix
 from gpjepa.api.controls import ControlCells
+from gpjepa.api.estimates import judged
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.populations import Start
 from gpjepa.data.labels import pairs_of
-from gpjepa.inference.judgement import novelty, verdict
 from gpjepa.inference.respond import draw_sources
 
 if TYPE_CHECKING:
@@ -57,18 +57,16 @@ def screen_pairs(model: GPJEPA, measured: Sequence[str], gated: np.ndarray, seed
     pairs = sorted(pairs, key=lambda pair: (-sum(size[x] for x in pair.split("+")), pair))[:MOST]
     together = effect_matrix(start, pairs, seed)[:, gated]
     genes = np.array(model.bundle.panel.names, dtype=object)[gated]
-    bundle = model.bundle
     rows = []
-    for pair, effect in zip(pairs, together, strict=True):
+    for pair, effect, far, told in zip(pairs, together, *judged(start, pairs), strict=True):
         additive = sum(alone[member] for member in pair.split("+"))
-        far = novelty(bundle.vocabulary, bundle.model.condition.features, pair)
         rows.append(
             (
                 pair,
                 float(np.linalg.norm(effect)),
                 float(np.linalg.norm(additive)),
                 far,
-                verdict(bundle.vocabulary, bundle.calibration, pair, far),
+                told,
                 _top(genes, effect),
             )
         )

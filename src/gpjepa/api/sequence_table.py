@@ -46,7 +46,7 @@ def table_of(setup: SequenceSetup, plan: SequencePlan, top: int) -> Compared:
     at_once = _at_once(setup, labels)
     lengths = (some != NONE).sum(axis=1)
     beyond, order = (_difference(forward, other) for other in (at_once, backward))
-    energy = plan.scores.energy[:top]
+    energy = numbers(forward.energy)
     closed = np.nan if setup.one_way else 1 - energy / setup.distance
     table = pandas.DataFrame(
         {
@@ -54,7 +54,7 @@ def table_of(setup: SequenceSetup, plan: SequencePlan, top: int) -> Compared:
             "sequence": names_of(setup, some),
             "steps": lengths,
             "energy": energy,
-            "energy_se": plan.scores.error[:top],
+            "energy_se": standard_error(forward.influence),
             "closed": closed,
             "set": labels,
             "set_energy": numbers(at_once.energy),
@@ -66,6 +66,8 @@ def table_of(setup: SequenceSetup, plan: SequencePlan, top: int) -> Compared:
         },
         columns=list(COLUMNS),
     )
+    if setup.courses.space.cost is not None:
+        table["cost"] = setup.courses.totals(some)
     return Compared(table, int(2 * lengths.sum() + len(some)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,14 @@ from gpjepa.api.controls import from_anndata
 from gpjepa.api.goals import AnyGoal, encoded
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan import Departure, known_data
-from gpjepa.api.sequence_setup import FEWEST, Choices, SequenceSetup, from_observed, set_up
+from gpjepa.api.sequence_setup import (
+    FEWEST,
+    Choices,
+    SequenceSetup,
+    Stepping,
+    from_observed,
+    set_up,
+)
 from gpjepa.api.sequence_table import names_of, table_of, trace_of
 from gpjepa.core.errors import ConfigError, DataError, listed
 from gpjepa.data.perturbseq import PerturbSeq
@@ -77,17 +84,24 @@ def plan_sequence(
     model: GPJEPA, goal: AnyGoal, steps: int = 2, start: AnnData | None = None, budget: int = 2000,
     candidates: Sequence[str] | str | None = None, seed: int = 0,
     *,
-    forbidden: Sequence[str] | str = (), energy: str = "auto", cells: int = 256, top: int = 20,
+    forbidden: Sequence[str] | str = (), required: Sequence[str] | str = (),
+    cost: Mapping[str, float] | None = None, most_cost: float = float("inf"),
+    essential: Sequence[str] | str = (), cost_weight: float = 0.01, planner: str = "beam",
+    carry: bool = False, energy: str = "auto", cells: int = 256, top: int = 20,
     context: str | None = None, dose: float | None = None, modality: str | None = None,
     data: PerturbSeq | AnnData | Path | str | None = None,
 ) -> SequenceResult:
     """Search for up to `steps` perturbations, one after the other, that bring cells to a goal.
 
     Each acts on the states that the one before left, as in `GPJEPA.rollout`. `goal`, `start` and
-    `data` are those of `virtual_screen_perturbations`; `energy` is "latent", "energy distance" or
+    `data` are those of `virtual_screen_perturbations`; `energy` is "latent", "energy-distance" or
     "expression", "auto" being the latter where the goal has counts. `candidates` may be
-    combinations, each one step; no perturbation is applied twice. `budget` counts steps of one
-    population of `cells` cells through the world model. The same seed gives the same table.
+    combinations, each one step; no perturbation is applied twice. `forbidden` names genes, and
+    pairs that no sequence holds, `required` what some step applies; costs are those of sets, of
+    all that a sequence applies. `planner` is "beam", "cem", "greedy", "random" or "exhaustive".
+    With `carry` each step adds what it and the perturbations in place do together, Δ₂, which a step
+    that sees the state alone cannot know. `budget` counts steps of one population of `cells` cells
+    through the world model. The same seed gives the same table.
 
     Raises `ConfigError` for fewer than one step, a budget that does not reach every candidate once,
     no candidates or a model that does not look at the state; `VocabularyError` where no candidate
@@ -95,11 +109,10 @@ def plan_sequence(
     `NumericError` where no energy is finite.
     """
     place = Departure(start, context, dose, modality)
-    choices = Choices(candidates, forbidden)
-    setup = set_up(
-        model, goal, place, choices, energy, cells, seed, known_data(model, data)
-    )
-    return _searched(setup, steps, budget, top)
+    choices = Choices(candidates, forbidden, (), required, cost, most_cost, essential)
+    stepping = Stepping(steps, energy, cells, carry, cost_weight)
+    setup = set_up(model, goal, place, choices, stepping, seed, known_data(model, data))
+    return _searched(setup, planner, budget, top)
 
 
 def replan(
@@ -107,7 +120,10 @@ def replan(
     start: AnnData | None = None, budget: int = 2000,
     candidates: Sequence[str] | str | None = None, seed: int = 0,
     *,
-    forbidden: Sequence[str] | str = (), energy: str = "auto", cells: int = 256, top: int = 20,
+    forbidden: Sequence[str] | str = (), required: Sequence[str] | str = (),
+    cost: Mapping[str, float] | None = None, most_cost: float = float("inf"),
+    essential: Sequence[str] | str = (), cost_weight: float = 0.01, planner: str = "beam",
+    carry: bool = False, energy: str = "auto", cells: int = 256, top: int = 20,
     context: str | None = None, dose: float | None = None, modality: str | None = None,
     data: PerturbSeq | AnnData | Path | str | None = None,
 ) -> Replan:
@@ -120,16 +136,17 @@ def replan(
     """
     place = Departure(start, context, dose, modality)
     applied = [applied] if isinstance(applied, str) else list(applied)
-    choices = Choices(candidates, forbidden, applied)
+    choices = Choices(candidates, forbidden, applied, required, cost, most_cost, essential)
     if observed.n_obs < FEWEST:
         raise DataError(
             f"{observed.n_obs} cells were observed; expected {FEWEST} or more; observe more cells"
         )
     number = min(cells, observed.n_obs)
-    before = set_up(model, goal, place, choices, energy, number, seed, known_data(model, data))
+    stepping = Stepping(steps, energy, number, carry, cost_weight)
+    before = set_up(model, goal, place, choices, stepping, seed, known_data(model, data))
     here = from_observed(before, observed, seed)
     off = _surprised(before, observed, applied, seed) if applied else None
-    plan = _searched(here, steps, budget, top, _said(off))
+    plan = _searched(here, planner, budget, top, _said(off))
     best = plan.table.iloc[0]
     nearer = bool(best["energy"] < here.distance)
     return Replan(
@@ -140,11 +157,20 @@ def replan(
 
 
 def _searched(
-    setup: SequenceSetup, steps: int, budget: int, top: int, said: Sequence[str] = ()
+    setup: SequenceSetup, planner: str, budget: int, top: int, said: Sequence[str] = ()
 ) -> SequenceResult:
     if top < 1:
         raise ConfigError(f"top is {top}; expected 1 or more; raise it")
-    plan = plan_sequences(setup.transition, setup.energy, setup.guess, steps, budget)
+    plan = plan_sequences(
+        setup.transition,
+        setup.energy,
+        setup.guess,
+        setup.courses.steps,
+        budget,
+        planner=planner,
+        courses=setup.courses,
+        cost_weight=setup.cost_weight,
+    )
     compared = table_of(setup, plan, top)
     excluded = tuple(names_of(setup, plan.excluded))
     notes = [*setup.notes, *said]

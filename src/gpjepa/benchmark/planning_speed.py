@@ -39,6 +39,7 @@ FIRST, KEPT, BOUND, TIMES = (
     "triples_per_second",
     "times_loop",
 )
+BOUND_FIRST = "triples_per_second_first"
 
 
 def speed(config: Config, seed: int, device: str) -> DataFrame:
@@ -67,8 +68,7 @@ def timed(model: GPJEPA, seed: int) -> DataFrame:
     whole = PopulationObjective(Shifts(world.origin, world.members), goal)
     loop = _loop(model, space.labels(few[:LOOP]))
     found = [(MEAN, FIRST, _rate(mean, pairs)), (MEAN, KEPT, _rate(mean, pairs))]
-    mean(triples)
-    found.append((MEAN, BOUND, _rate(mean, triples)))
+    found += [(MEAN, BOUND_FIRST, _rate(mean, triples)), (MEAN, BOUND, _rate(mean, triples))]
     found += [(WHOLE, FIRST, _rate(whole, few)), (WHOLE, KEPT, _rate(whole, few))]
     found += [(mode, TIMES, rate / loop) for mode, metric, rate in found if metric == KEPT]
     rows = [(mode, metric, MODEL, value, np.nan, np.nan, 1) for mode, metric, value in found]
@@ -103,7 +103,9 @@ PLANNING_SPEED = Task(
     ("norman-effects", "k562-baseline", "gene-sets"),
     (Part("sets per second", speed),),
     (
+        Headline(MEAN, FIRST, "sets per second, shifts run ↑", UNREACHED),
         Headline(MEAN, KEPT, "sets per second, shifts kept ↑", UNREACHED),
+        Headline(MEAN, BOUND, "sets of three per second ↑", UNREACHED),
         Headline(WHOLE, KEPT, "sets per second ↑", UNREACHED),
         Headline(WHOLE, TIMES, "times a loop over predict ↑", UNREACHED),
     ),

@@ -65,18 +65,14 @@ class PairKernel(nn.Module):
 
     def forward(self, left: Members, right: Members) -> Float[Tensor, "N M"]:
         """Return the kernel between N and M pairs."""
-        cosine = self._responses(left.effects, right.effects)
-        same = left.ids[:, :, None, None] == right.ids[None, None]
-        prior = torch.einsum("nif,mjf->nimj", left.priors, right.priors)
-        prior = torch.where(same, torch.ones_like(prior), prior)
+        cosine = self.responses(left.effects, right.effects)
+        prior, same = self.known(left, right)
         sums = left.effects.sum(dim=1) / self.unit, right.effects.sum(dim=1) / self.unit
-        apart = _squared_distance(*sums)
         weight = torch.exp(2 * self.log_weight)
-        width = torch.exp(2 * self.log_bandwidth[1])
         return (
             weight[RESPONSES] * self._paired(cosine, left, right)
             + weight[PRIORS] * _symmetric(prior)
-            + weight[STATES] * torch.exp(-apart / (2 * width))
+            + weight[STATES] * self.near_states(_squared_distance(*sums))
             + weight[SAME] * same.to(prior.dtype).sum(dim=(1, 3)) / 2
             + weight[RELATED] * prior.sum(dim=(1, 3)) / 2
         )
@@ -88,19 +84,40 @@ class PairKernel(nn.Module):
         constant = weight[RESPONSES] + weight[STATES] + weight[SAME]
         return constant + weight[PRIORS] * (1 + alike**2) + weight[RELATED] * (1 + alike)
 
-    def _responses(self, left: Tensor, right: Tensor) -> Float[Tensor, "N 2 M 2"]:
+    def responses(
+        self, left: Float[Tensor, "N I D"], right: Float[Tensor, "M J D"]
+    ) -> Float[Tensor, "N I M J"]:
         """Return the similarity of single members by the angle between their effects."""
-        cosine = torch.einsum("nid,mjd->nimj", _unit(left), _unit(right))
+        cosine = torch.einsum("nid,mjd->nimj", unit_rows(left), unit_rows(right))
         return torch.exp((cosine - 1) / torch.exp(2 * self.log_bandwidth[0]))
 
     def _paired(self, similar: Tensor, left: Members, right: Members) -> Tensor:
         """Return the symmetric product over both members, 1 for a pair with itself."""
 
-        def norm(pairs: Members) -> Tensor:
-            angle = (_unit(pairs.effects[:, 0]) * _unit(pairs.effects[:, 1])).sum(dim=1)
-            return torch.sqrt(1 + torch.exp(2 * (angle - 1) / torch.exp(2 * self.log_bandwidth[0])))
+        norms = self.norm(left.effects), self.norm(right.effects)
+        return _symmetric(similar) / norms[0][:, None] / norms[1][None]
 
-        return _symmetric(similar) / norm(left)[:, None] / norm(right)[None]
+    def norm(self, effects: Float[Tensor, "N 2 D"]) -> Float[Tensor, " N"]:
+        """Return what makes the first part 1 for each pair with itself."""
+        return self.norm_of((unit_rows(effects[:, 0]) * unit_rows(effects[:, 1])).sum(dim=1))
+
+    def norm_of(self, cosine: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """Return it from the cosine of both members' effects."""
+        return torch.sqrt(1 + torch.exp(2 * (cosine - 1) / torch.exp(2 * self.log_bandwidth[0])))
+
+    def known(self, left: Members, right: Members) -> tuple[Tensor, Tensor]:
+        """Return how alike single members are beforehand, and whether they are the same gene.
+
+        Both [N, I, M, J]; a gene is wholly like itself.
+        """
+        same = left.ids[:, :, None, None] == right.ids[None, None]
+        prior = torch.einsum("nif,mjf->nimj", left.priors, right.priors)
+        return torch.where(same, torch.ones_like(prior), prior), same
+
+    def near_states(self, apart: Float[Tensor, "N M"]) -> Float[Tensor, "N M"]:
+        """Return the similarity of pairs by the squared distance of their summed effects."""
+        width = torch.exp(2 * self.log_bandwidth[1])
+        return torch.exp(-apart / (2 * width))
 
 
 class PairInteraction(nn.Module):
@@ -178,15 +195,19 @@ def pairs_of(present: Bool[Tensor, "B K"]) -> tuple[Int[Tensor, " N"], Int[Tenso
     return owner, torch.stack((first[which], second[which]), dim=1)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def unit_rows(vectors: Tensor) -> Tensor:
     """Return the vectors at length 1, zero for those without length."""
     return vectors / torch.sqrt((vectors * vectors).sum(dim=-1, keepdim=True) + SMALL)
 
 
 def _symmetric(similar: Float[Tensor, "N 2 M 2"]) -> Float[Tensor, "N M"]:
     """Return the product over both members, summed over both ways to match them."""
-    straight = similar[:, 0, :, 0] * similar[:, 1, :, 1]
-    return straight + similar[:, 0, :, 1] * similar[:, 1, :, 0]
+    return paired(similar[:, 0], similar[:, 1])
+
+
+def paired(one: Float[Tensor, "N M 2"], other: Float[Tensor, "N M 2"]) -> Float[Tensor, "N M"]:
+    """Return the similarity of pairs from that of their first and second members with M pairs'."""
+    return one[..., 0] * other[..., 1] + one[..., 1] * other[..., 0]
 
 
 def _squared_distance(left: Tensor, right: Tensor) -> Tensor:

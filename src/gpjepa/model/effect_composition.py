@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gpjepa.model.composition import Composition, Members, PairInteraction, PairKernel
 from gpjepa.model.error_bars import ErrorBars, Scales
+from gpjepa.model.pair_table import PairTable, pair_table
 from gpjepa.model.stacked import StackedComposition
 
 
@@ -105,9 +106,25 @@ class EffectComposition(nn.Module):
         together, several = torch.zeros_like(alone), self.composes(sets)
         if bool(several.any()):
             at = several.nonzero().squeeze(1)
-            beyond = self.composed(row[at]) - denoised[at].sum(dim=1)
-            together = together.index_copy(0, at, beyond @ self.readout)
+            beyond = self.beyond(self.composed(row[at]), denoised[at].sum(dim=1))
+            together = together.index_copy(0, at, beyond)
         return Shifts(alone[inverse], together[inverse], several[inverse])
+
+    def table(self, members: Int[Tensor, " M"]) -> PairTable | None:
+        """Return what composes sets among names of known effect; None where nothing is composed."""
+        return pair_table(self.stacked, self._members(self._rows(members[:, None])))
+
+    def beyond(
+        self, composed: Float[Tensor, "B C"], denoised: Float[Tensor, "B C"]
+    ) -> Float[Tensor, "B D"]:
+        """Return latent shifts of members together from their composed and summed own effects."""
+        return (composed.to(denoised.dtype) - denoised) @ self.readout
+
+    def known(self, members: Int[Tensor, "B K"]) -> tuple[Bool[Tensor, "B K"], Tensor]:
+        """Return whether each name has a known effect, and its denoised effect [B, K, C] or 0."""
+        row = self._rows(members)
+        there = row >= 0
+        return there, self.denoised[row.clamp_min(0)] * there[..., None]
 
     def target(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
         """Return the effects that sets are to have, on `genes`: composed, or sums of denoised."""

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+CHUNK = 256  # sets whose cells are looked at at once
+SHARED = 4  # sets with the same shift, in the mean, from which products are made shift by shift
 MEMORY = 2**28  # numbers that the shifts of cells take, at most: 1 GiB
 
 
@@ -43,11 +45,21 @@ class Kept:
     def along(self, keys: np.ndarray, direction: Float[Tensor, "S D"]) -> Float[Tensor, "S N"]:
         """Return the summed shifts of each cell along a direction for each row of keys [S, J]."""
         found = direction.new_zeros((len(keys), self.cells.values.shape[1]))
-        for column in keys.T:
-            row = torch.from_numpy(self.cells.at(column)).to(direction.device)
-            there = row >= 0
-            shifts = self.cells.values[row[there]]
-            found[there] += torch.bmm(shifts, direction[there].unsqueeze(2)).squeeze(2)
+        at = self.cells.at(keys)
+        sets, columns = np.nonzero(at >= 0)
+        order = np.argsort(at[sets, columns], kind="stable")
+        rows, index = at[sets, columns][order], torch.from_numpy(sets[order]).to(found.device)
+        ends = np.append(np.flatnonzero(np.diff(rows)) + 1, len(rows))
+        if len(ends) * SHARED > len(rows):  # hardly a shift that several sets have
+            for part in torch.arange(len(rows)).split(CHUNK):
+                own = self.cells.values[torch.from_numpy(rows[part.numpy()])]
+                here = index[part]
+                each = torch.bmm(own, direction[here].unsqueeze(2)).squeeze(2)
+                found.index_add_(0, here, each)
+            return found
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            here = index[start:end]
+            found.index_add_(0, here, direction[here] @ self.cells.values[rows[start]].T)
         return found
 
     def of_cells(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:

@@ -48,7 +48,7 @@ class PopulationObjective(ShiftObjective):
         shifts: Shifts,
         goal: Goal,
         *,
-        kind: str = "energy distance",
+        kind: str = "energy-distance",
         terms: Terms | None = None,
         doubt: Doubt | None = None,
         draws: int = 1,

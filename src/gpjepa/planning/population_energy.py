@@ -20,7 +20,7 @@ from gpjepa.planning.energy import (
 from gpjepa.planning.goal import DirectionGoal, Goal, SignatureGoal
 from gpjepa.planning.origin import Origin
 
-KINDS = ("energy distance", "latent", "expression")
+KINDS = ("energy-distance", "latent", "expression")
 
 
 class Valued(NamedTuple):
@@ -107,11 +107,11 @@ class Decoded:
 
 
 def population_energy(
-    origin: Origin, goal: Goal, kind: str = "energy distance"
+    origin: Origin, goal: Goal, kind: str = "energy-distance"
 ) -> PopulationEnergy:
     """Return the energy of populations of latent cells to a goal.
 
-    `kind` is "energy distance", "latent" (of the mean) or "expression" (of decoded cells). A
+    `kind` is "energy-distance", "latent" (of the mean) or "expression" (of decoded cells). A
     signature is in expression whatever the kind, and a direction has no energy distance: its is
     the way along it. Raises `ConfigError` as `mean_energy` does.
     """

@@ -59,6 +59,13 @@ def sizes(sets: np.ndarray) -> np.ndarray:
     return found
 
 
+def pair_keys(sets: np.ndarray, candidates: int) -> np.ndarray:
+    """Return one number for each pair of members of each set [S, Q], −1 where there is none."""
+    first, second = np.triu_indices(sets.shape[1], 1)
+    one, other = sets[:, first], sets[:, second]
+    return np.where((one >= 0) & (other >= 0), one * candidates + other, NONE)
+
+
 def keys(sets: np.ndarray) -> list[tuple[int, ...]]:
     """Return each set of [N, K] as the tuple of its members."""
     return [tuple(member for member in row if member >= 0) for row in sets.tolist()]

@@ -9,13 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gpjepa.planning.kept import Kept, Rows
+from gpjepa.planning.kept import Kept
 from gpjepa.planning.origin import Origin
 from gpjepa.planning.runs import run
-from gpjepa.planning.sets import sizes
-
-NONE = -1
-CHUNK = 256  # sets whose cells are looked at at once
+from gpjepa.planning.sets import NONE, pair_keys, sizes
+from gpjepa.planning.together import Together
 
 
 class Moved(NamedTuple):
@@ -47,7 +45,8 @@ class Shifts:
         cells, latent = origin.start.shape
         self.first = Kept(cells, latent, origin.start)
         self.pairs = Kept(cells, latent, origin.start)
-        self.together = Rows(origin.start.new_empty((0, latent)))
+        composition = origin.model.predictor.composition
+        self.together = None if composition is None else Together(composition, self.members)
         self.start = origin.start.mean(dim=0)
 
     @property
@@ -71,13 +70,11 @@ class Shifts:
         together = torch.zeros_like(mean)
         pairs = np.full((len(sets), 0), NONE)
         left = sizes(sets) > 1
-        if predictor.composition is not None and left.any():
-            rows = np.flatnonzero(left)
-            shifts, composed = self._composed(sets[rows])
-            together[torch.from_numpy(rows).to(mean.device)] = shifts
-            left[rows] = ~composed
+        if self.together is not None and left.any():
+            together, composed = self.together(sets)
+            left &= ~composed
         if predictor.form != "additive" and left.any():
-            pairs = self._keys(np.where(left[:, None], sets, NONE))
+            pairs = pair_keys(np.where(left[:, None], sets, NONE), self.candidates)
             self.pairs.fill(pairs[pairs >= 0], self._second)
             mean = mean + self.pairs.total(pairs)
         return Moved(mean + together, together, sets, pairs)
@@ -97,35 +94,9 @@ class Shifts:
         What the cells have in common has no part.
         """
         found = gradient @ self.origin.start.T
-        for rows in torch.arange(len(gradient)).split(CHUNK):
-            direction = gradient[rows]
-            for kept, keys in ((self.first, moved.singles), (self.pairs, moved.pairs)):
-                found[rows] += kept.along(keys[rows.numpy()], direction)
+        for kept, keys in ((self.first, moved.singles), (self.pairs, moved.pairs)):
+            found += kept.along(keys, gradient)
         return found - found.mean(dim=1, keepdim=True)
-
-    def _composed(self, sets: np.ndarray) -> tuple[Float[Tensor, "S D"], np.ndarray]:
-        """Return what sets of several members do together, and whether they are composed.
-
-        Composed pairs are kept.
-        """
-        keys = self._keys(sets)
-        pair = (keys >= 0).sum(axis=1) == 1
-        key = keys.max(axis=1)
-        at = np.where(pair, self.together.at(key), NONE)
-        missing = np.flatnonzero(at < 0)
-        found = self.start.new_zeros((len(sets), len(self.start)))
-        composed = at >= 0
-        found[torch.from_numpy(composed)] = self.together.values[at[composed]]
-        if len(missing):
-            composition = self.origin.model.predictor.composition
-            assert composition is not None
-            shifts = composition(self.named(sets[missing]))
-            found[torch.from_numpy(missing)] = shifts.together
-            composed[missing] = shifts.composed.cpu().numpy()
-            new, first = np.unique(key[missing], return_index=True)
-            kept = (pair & composed)[missing][first]
-            self.together.add(new[kept], shifts.together[torch.from_numpy(first[kept])])
-        return found, composed
 
     def _first(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
         """Run the first-order shifts of candidates, what the composition adds included."""
@@ -140,12 +111,6 @@ class Shifts:
         """Run the pair shifts of the transformer."""
         pairs = np.stack(np.divmod(keys, self.candidates), axis=1)
         return run(self.origin, self.named(pairs)).second
-
-    def _keys(self, sets: np.ndarray) -> np.ndarray:
-        """Return the keys of all pairs of each set [S, Q], −1 where there is none."""
-        first, second = np.triu_indices(sets.shape[1], 1)
-        one, other = sets[:, first], sets[:, second]
-        return np.where((one >= 0) & (other >= 0), one * self.candidates + other, NONE)
 
     def _whole(self, sets: np.ndarray) -> Moved:
         """Run sets as a whole; their shifts are kept for as long as `Moved` is looked at."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import torch_stream
+from gpjepa.planning.carried import Carried
 from gpjepa.planning.origin import Origin
 
 ROWS = 16_384  # states that are run through the model at once
@@ -22,13 +23,15 @@ class Transition:
 
     `actions` [M, K] are sets of perturbations as the model numbers them, −1 as padding. A step
     draws its latents from the predictor given the states that the step before left; every action
-    of a step sees the same noise, that of `seed` and of how many steps went before. Raises
-    `ConfigError` for a model that does not look at the state.
+    of a step sees the same noise, that of `seed` and of how many steps went before. With `carried`
+    a step also does what it and the perturbations in place do together. Raises `ConfigError` for a
+    model that does not look at the state.
     """
 
     origin: Origin
     actions: Int[Tensor, "M K"]
     seed: int
+    carried: Carried | None = None
 
     def __post_init__(self) -> None:
         if self.origin.model.start is not None:
@@ -44,11 +47,23 @@ class Transition:
         return self.origin.cells
 
     def __call__(
-        self, states: Float[Tensor, "P N D"], chosen: np.ndarray, depth: int
+        self,
+        states: Float[Tensor, "P N D"],
+        chosen: np.ndarray,
+        depth: int,
+        before: np.ndarray | None = None,
     ) -> Float[Tensor, "P N D"]:
-        """Return the states after action `chosen` [P] of each population, the step `depth`."""
-        index = torch.from_numpy(np.asarray(chosen, dtype=np.int64))
-        return self.apply(states, self.actions[index.to(self.actions.device)], depth)
+        """Return the states after action `chosen` [P] of each population, the step `depth`.
+
+        `before` [P, T] are the actions in place, −1 for none.
+        """
+        chosen = np.asarray(chosen, dtype=np.int64)
+        index = torch.from_numpy(chosen).to(self.actions.device)
+        moved = self.apply(states, self.actions[index], depth)
+        if self.carried is None:
+            return moved
+        nothing = np.zeros((len(chosen), 0), dtype=np.int64)
+        return moved + self.carried(states, nothing if before is None else before, chosen)
 
     @torch.no_grad()
     def apply(
