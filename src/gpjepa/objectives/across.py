@@ -51,16 +51,18 @@ class Across:
         return self.total(values.sum(dim=0)) / self.rows.total
 
     def covariance(self, views: Float[Tensor, "V B D"]) -> Float[Tensor, "V D D"]:
-        """Return the unbiased covariance of each view over all rows."""
-        mean = self.total(views.sum(dim=1, keepdim=True)) / self.rows.total
-        centred = views - mean
+        """Return the unbiased covariance of each view over all rows.
+
+        It does not change with the mean that rows are centred on, so that needs no gradient.
+        """
+        centred = views - self.total(views.detach().sum(dim=1, keepdim=True)) / self.rows.total
         return self.total(centred.transpose(1, 2) @ centred) / (self.rows.total - 1)
 
     def deviation(self, values: Float[Tensor, "B D"]) -> Float[Tensor, " D"]:
         """Return the standard deviation over all rows."""
         if self.alone:
             return values.std(dim=0)
-        squares = self.total((values - self.mean(values)).square().sum(dim=0))
+        squares = self.total((values - self.mean(values.detach())).square().sum(dim=0))
         return torch.sqrt(squares / (self.rows.total - 1))
 
     def draws(self, generator: Generator) -> Source:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from inspect import signature
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,7 @@ from lightning_fabric.plugins.environments import (
 )
 from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 
 from gpjepa.core.errors import ConfigError, ProcessError
 from gpjepa.core.ranks import ALONE, Ranks, started_by
@@ -77,7 +79,9 @@ def _strategy(name: StrategyName, timeout: timedelta) -> Strategy:
             tensor_parallel_size=1,
             timeout=timeout,
         )
-    return DDPStrategy(timeout=timeout, find_unused_parameters=True, broadcast_buffers=False)
+    known = signature(DistributedDataParallel).parameters
+    sent = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    return DDPStrategy(timeout=timeout, find_unused_parameters=True, **{sent: False})
 
 
 @dataclass(frozen=True, eq=False)
