@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -95,3 +96,20 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[Arrays]:
 def one(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
     """Return what one process computes."""
     return _computed(tmp_path_factory.mktemp("one"), 1)[0]
+
+
+@pytest.fixture
+def make() -> Callable[[], tuple[object, object]]:
+    """Return a function that makes Stage A and Stages B + C with steps of 3 perturbations."""
+    spec = importlib.util.spec_from_file_location("worker", WORKER)
+    assert spec is not None
+    assert spec.loader is not None
+    worker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(worker)
+
+    def stages() -> tuple[object, object]:
+        config = worker.config_of("uneven")
+        ready = worker.prepared(config)
+        return worker.stage_a(ready, config), worker.stage_bc(ready, config)
+
+    return stages

@@ -20,16 +20,26 @@ def of(found: Arrays, prefix: str) -> Arrays:
     return {name: value for name, value in found.items() if name.startswith(prefix)}
 
 
-@pytest.mark.parametrize("stage", ["a", "bc"])
+CANCELS = "decoder.logits.bias"  # a small sum of large terms, which single precision blurs
+
+
+@pytest.mark.parametrize(
+    ("which", "tolerance"), [("gradients a", 1e-6), ("gradients bc", 5e-6), ("double bc", 1e-7)]
+)
 def test_gradients_and_terms_are_those_of_one_process(
-    one: Arrays, two: list[Arrays], stage: str
+    one: Arrays, two: list[Arrays], which: str, tolerance: float
 ) -> None:
-    expected = of(one, f"gradients {stage}")
+    expected = of(one, which)
     assert len(expected) > 20
     for found in two:
-        ours = of(found, f"gradients {stage}")
+        ours = of(found, which)
         assert set(ours) == set(expected)
-        wrong = [name for name, value in expected.items() if not close(ours[name], value, 1e-6)]
+        loose = {name: 10.0 * tolerance for name in ours if name.endswith(CANCELS)}
+        wrong = [
+            name
+            for name, value in expected.items()
+            if not close(ours[name], value, loose.get(name, tolerance))
+        ]
         assert wrong == []
 
 
@@ -59,8 +69,7 @@ def test_a_step_is_cut_without_overlap_and_without_loss(one: Arrays, two: list[A
 
 def test_a_short_run_ends_as_one_process_does(one: Arrays, two: list[Arrays]) -> None:
     for name, whole in of(one, "trained").items():
-        tolerance = 2e-3 if name.endswith("history") else 5e-3
-        assert close(two[0][name].astype(float), whole.astype(float), tolerance), name
+        assert close(two[0][name].astype(float), whole.astype(float), 2e-4), name
 
 
 def test_both_end_with_the_same_bits_teachers_too(two: list[Arrays]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from gpjepa.core.ranks import Rows
 from gpjepa.data.perturbseq import read
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import WorldModel
+from gpjepa.model.sparse_counts import SparseCounts
 from gpjepa.objectives.across import Across
 from gpjepa.objectives.vicreg import vicreg
 from gpjepa.training.measured_effects import MeasuredEffects
@@ -95,6 +97,26 @@ def plan(steps: int = 8, identity: str = "run") -> Plan:
         patience=5,
         identity=identity,
     )
+
+
+def doubled(stage: Any) -> Any:
+    """Return a stage in double precision, where sums of many large terms keep their digits."""
+    single = stage.batch
+
+    def batch(step: int, device: torch.device) -> Any:
+        found = single(step, device)
+        wide = {
+            name: replace(value, value=value.value.double())
+            if isinstance(value, SparseCounts)
+            else value.double()
+            for name, value in vars(found).items()
+            if name in ("counts", "control", "library", "control_library")
+        }
+        return replace(found, **wide)
+
+    stage.double()
+    stage.batch = batch
+    return stage
 
 
 def gradients(stage: Any, processes: Processes, step: int = 1) -> dict[str, np.ndarray]:
@@ -183,6 +205,7 @@ def everything(processes: Processes) -> dict[str, np.ndarray]:
         keep(f"gradients bc {name}", gradients(stage_bc(ready, config), processes))
     config = config_of("uneven")
     ready = prepared(config)
+    keep("double bc", gradients(doubled(stage_bc(ready, config)), processes))
     counts = ready.training.table.counts
     numbered = CellTable(counts, np.arange(counts.shape[0]) + 100.0)
     stages = (stage_a(ready, config, numbered), stage_bc(ready, config))

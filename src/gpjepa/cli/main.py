@@ -119,6 +119,8 @@ def run(arguments: Sequence[str]) -> int:
     debug = os.environ.get("GPJEPA_DEBUG") == "1"
     if not debug:
         warnings.simplefilter("ignore")
+        if started_by()[1].size > 1:  # read when torch is loaded: each process would warn
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         result = build()(
             args=list(arguments) or ["--help"], prog_name="gpjepa", standalone_mode=False

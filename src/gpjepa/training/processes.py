@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from gpjepa.core.ranks import ALONE, Ranks, started_by
 from gpjepa.training.sharding import cut
 
 DEVICES = ("auto", "cpu", "cuda")
+LOGGERS = ("lightning_fabric", "lightning_fabric.utilities.distributed")
 STRATEGIES = ("auto", "ddp", "fsdp")
 ANSWER = 60.0  # seconds in which a process answers within a step
 PATIENCE = 1800.0  # seconds between steps: while data are prepared, judged or written
@@ -57,9 +59,23 @@ def open_fabric(
         strategy=_strategy(strategy, timedelta(seconds=answer)),
         plugins=[_environment(starter)],
     )
-    with answering():
+    with answering(), _quietly():
         fabric.launch()
     return fabric
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Leave out what lightning tells of every process that joins."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _environment(starter: str) -> ClusterEnvironment:
@@ -81,7 +97,8 @@ def _strategy(name: StrategyName, timeout: timedelta) -> Strategy:
         )
     known = signature(DistributedDataParallel).parameters
     sent = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    return DDPStrategy(timeout=timeout, find_unused_parameters=True, **{sent: False})
+    never: dict[str, Any] = {sent: False}
+    return DDPStrategy(timeout=timeout, find_unused_parameters=True, **never)
 
 
 @dataclass(frozen=True, eq=False)
