@@ -15,10 +15,12 @@ from gpjepa.core.config import Config
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq, read
 from gpjepa.training.measured_effects import MeasuredEffects
+from gpjepa.training.pair_batch import pairing_of
 from gpjepa.training.pairs import PairSource, make_pairs
-from gpjepa.training.pipeline import Session, open_fabric, seeded_world_model
+from gpjepa.training.pipeline import Session, seeded_world_model
 from gpjepa.training.prepare import Prepared, prepare
-from gpjepa.training.stage_bc import EffectTargets, StageBC, pairing_of
+from gpjepa.training.processes import open_fabric
+from gpjepa.training.stage_bc import EffectTargets, StageBC
 from gpjepa.training.validation import make_validation
 
 

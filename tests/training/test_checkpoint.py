@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +122,70 @@ def test_no_half_written_file_replaces_a_checkpoint(tmp_path: Path, monkeypatch)
         save_checkpoint(path, module, optimizer, PROGRESS, "run")
     assert path.read_bytes() == whole
     assert [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+FILLED = """
+import resource, sys
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+import torch
+from gpjepa.core.errors import StorageError
+from gpjepa.training.checkpoint import Progress, save_checkpoint
+
+module = torch.nn.Linear(200, 200)
+optimizer = torch.optim.AdamW(module.parameters())
+path = Path(sys.argv[1])
+save_checkpoint(path, module, optimizer, Progress(step=1), "run")
+if sys.argv[2] == "limit":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+else:
+    rest = path.with_name("rest")
+    try:
+        with rest.open("wb") as stream:
+            while True:
+                stream.write(bytes(4096))
+    except OSError:
+        pass
+try:
+    save_checkpoint(path, module, optimizer, Progress(step=2), "run")
+except StorageError as error:
+    print(error)
+print(sorted(p.name for p in path.parent.iterdir()))
+"""
+
+
+def filled(folder: Path, how: str) -> str:
+    """Return what is printed when a second checkpoint meets a full disk in `folder`."""
+    words = [sys.executable, "-c", FILLED, str(folder / "a.safetensors"), how]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refuse_loss(folder: Path, said: str) -> None:
+    assert "a.safetensors' cannot be written: the disk or its quota is full" in said
+    assert "make room and go on" in said
+    module = nn.Linear(200, 200)
+    optimizer = torch.optim.AdamW(module.parameters())
+    found = load_checkpoint(folder / "a.safetensors", module, optimizer, "run")
+    assert found.step == 1
+
+
+def test_a_file_that_may_not_grow_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    said = filled(tmp_path, "limit")
+    refuse_loss(tmp_path, said)
+    assert "['a.safetensors']" in said
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk is not permitted")
+    try:
+        refuse_loss(tmp_path, filled(tmp_path, "fill"))
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -13,12 +13,12 @@ import torch
 from gpjepa.core.errors import CheckpointError, ConfigError
 from gpjepa.training.pipeline import (
     Session,
-    open_fabric,
     run_stage_a,
     run_stage_bc,
     seeded_encoder,
     seeded_world_model,
 )
+from gpjepa.training.processes import open_fabric
 
 
 def stage_a(tiny, prepared, session: Session, **changes):

@@ -15,7 +15,7 @@ from torch import nn
 
 from gpjepa.core.errors import CheckpointError, NumericError
 from gpjepa.objectives.weights import Term, Terms
-from gpjepa.training.pipeline import open_fabric
+from gpjepa.training.processes import open_fabric
 from gpjepa.training.trainer import Plan, rate_factor, train_stage
 
 

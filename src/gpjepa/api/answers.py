@@ -19,7 +19,7 @@ from gpjepa.inference.calibration import MODEL
 from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares, mean_shares
 from gpjepa.inference.naming import drawing
-from gpjepa.inference.respond import draw_sources, respond
+from gpjepa.inference.respond import Population, draw_sources, respond
 from gpjepa.inference.rollout import roll_out
 from gpjepa.inference.steer import attainable, steer
 
@@ -64,7 +64,14 @@ def populations(
     """
     if cells < 1:
         raise ConfigError(f"cells is {cells}; expected 1 or more; pass for example cells=400")
-    names = canonical(labels, start)
+    parts = population_parts(start, canonical(labels, start), cells, seed, uncertainty)
+    return to_anndata(parts, start.cells, start.bundle.panel.names)
+
+
+def population_parts(
+    start: Start, names: Sequence[str], cells: int, seed: int, uncertainty: bool = False
+) -> list[tuple[str, Population]]:
+    """Return the population of each canonical label; none depends on the others."""
     wanted = steered_effects(start, names, seed, uncertainty)
     steering = steerings(start, wanted, seed)
     parts = []
@@ -78,7 +85,7 @@ def populations(
                 model, start.cells.table, condition, source, start.offset, own, steering.get(label)
             )
         parts.append((label, drawn))
-    return to_anndata(parts, start.cells, start.bundle.panel.names)
+    return parts
 
 
 def steered_effects(

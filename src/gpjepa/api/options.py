@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lightning_fabric import Fabric
+
+from gpjepa.core.ranks import started_by
 from gpjepa.core.threads import set_threads
 from gpjepa.data.perturbseq import PerturbSeq, read
-from gpjepa.training.pipeline import Session, open_fabric
-from gpjepa.training.trainer import Outlook
+from gpjepa.training.pipeline import Session
+from gpjepa.training.processes import ANSWER, StrategyName, open_fabric
+from gpjepa.training.stage import Outlook
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,9 @@ class RunOptions:
     """How a workflow runs.
 
     Seed, device ("auto", "cpu", "cuda"), CPU threads, overwriting, progress bars, whether what
-    was detected is announced, and the command line that is kept with the result.
+    was detected is announced, and the command line that is kept with the result. Of several
+    processes: whether parameters are cut among them ("fsdp"), and how many seconds one waits for
+    another within a step.
     """
 
     seed: int = 0
@@ -28,6 +34,12 @@ class RunOptions:
     progress: bool = False
     announce: bool = True
     command: str | None = None
+    strategy: StrategyName = "auto"
+    answer: float = ANSWER
+
+    def open_fabric(self) -> Fabric:
+        """Return what the run computes on, joined with the other processes of it if there are."""
+        return open_fabric(self.device, self.strategy, self.answer)
 
     def apply_threads(self, genes: int | None = None) -> None:
         """Set the number of CPU threads: the one chosen, else one for panels below 2,000 genes."""
@@ -57,9 +69,9 @@ def training_session(
     options: RunOptions, folder: Path, identity: str, resume: bool
 ) -> Iterator[Session]:
     """Open what a stage is run with, drawing progress when asked to."""
-    with _watching(options.progress) as watch:
+    with _watching(options.progress and started_by()[1].first) as watch:
         yield Session(
-            fabric=open_fabric(options.device),
+            fabric=options.open_fabric(),
             seed=options.seed,
             threads=options.threads,
             folder=folder,

@@ -22,7 +22,7 @@ from gpjepa.core.files import (
 )
 from gpjepa.data.partition import Split
 from gpjepa.inference.bundle import Bundle, load_bundle, save_bundle
-from gpjepa.training.pipeline import open_fabric
+from gpjepa.training.processes import open_fabric
 
 if TYPE_CHECKING:
     from pandas import DataFrame

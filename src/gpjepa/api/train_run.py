@@ -29,11 +29,13 @@ from gpjepa.core.config import Config
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import sha256, write_json
 from gpjepa.core.provenance import provenance
+from gpjepa.core.ranks import started_by
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import WEIGHTS, load_encoder, save_encoder
 from gpjepa.training.checkpoint import refuse_other
+from gpjepa.training.processes import meet
 
 
 def pretrain_run(
@@ -52,20 +54,21 @@ def pretrain_run(
     continues from it exactly.
     """
     begin(out, force=options.force, resume=resume)
+    options.open_fabric()
     data = roles.read(source, options.announce)
     options.apply_threads(data.n_genes)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
     record = data_record(source, data, roles)
     name = identity("pretrain", record, parts, config, options.seed)
-    if resume:
-        refuse_other(out / "checkpoints", name)
-    else:
-        begin_records(out, parts, record, config, provenance(options.command, options.seed))
+    origin = provenance(options.command, options.seed)
+    _open_records(out, parts, record, config, origin, name if resume else None)
     with training_session(options, out / "checkpoints", name, resume) as session:
         trained = model.pretrain(session=session)
-    save_encoder(out, model.encoder_bundle())
-    write_history(out, [trained.history])
+    if started_by()[1].first:
+        save_encoder(out, model.encoder_bundle())
+        write_history(out, [trained.history])
+    meet()
     return _summary(out, data, parts, [trained])
 
 
@@ -88,6 +91,7 @@ def train_run(
     continues an interrupted run exactly. Returns a summary.
     """
     begin(out, force=options.force, resume=resume)
+    options.open_fabric()
     data = roles.read(source, options.announce)
     options.apply_threads(data.n_genes)
     parts = data.split(split, seed=options.seed, context_column=context_column)
@@ -142,10 +146,8 @@ def train_data(
             data, config, split, features=tables, seed=options.seed, device=options.device
         )
     name = identity("train", record, split, config, options.seed, encoder)
-    if resume:
-        refuse_other(out / "checkpoints", name)
-    else:
-        begin_records(out, split, record, config, _provenance(options, features))
+    origin = _provenance(options, features)
+    _open_records(out, split, record, config, origin, name if resume else None)
     records = []
     with training_session(options, out / "checkpoints", name, resume) as session:
         if encoder is not None:
@@ -153,12 +155,34 @@ def train_data(
         else:
             records.append(model.pretrain(session=session))
         records.append(model.fit(session=session))
-    write_model(model, out)
-    write_history(out, [record.history for record in records])
-    choice = records[-1].head
-    if choice is not None:
-        write_json(out / HEAD, choice.to_json())
+    if started_by()[1].first:
+        write_model(model, out)
+        write_history(out, [record.history for record in records])
+        choice = records[-1].head
+        if choice is not None:
+            write_json(out / HEAD, choice.to_json())
+    meet()
     return _summary(out, data, split, records)
+
+
+def _open_records(
+    out: Path,
+    split: Split,
+    record: DataRecord,
+    config: Config,
+    origin: dict[str, Any],
+    resumed: str | None,
+) -> None:
+    """Begin a run directory, or check that the one which is `resumed` is of this run.
+
+    Of several processes the first one writes, after all have looked at the directory.
+    """
+    meet()
+    if resumed is not None:
+        refuse_other(out / "checkpoints", resumed)
+    elif started_by()[1].first:
+        begin_records(out, split, record, config, origin)
+    meet()
 
 
 def data_record(source: str, data: PerturbSeq, roles: RoleOptions) -> DataRecord:

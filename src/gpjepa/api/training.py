@@ -28,13 +28,13 @@ from gpjepa.training.finish import Choose, finish
 from gpjepa.training.measured_effects import MeasuredEffects
 from gpjepa.training.pipeline import (
     Session,
-    open_fabric,
     run_decode,
     run_stage_a,
     run_stage_bc,
     seeded_encoder,
 )
 from gpjepa.training.prepare import Prepared, prepare
+from gpjepa.training.processes import open_fabric
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -12,6 +12,7 @@ from gpjepa.api.evaluate_run import evaluate_run
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
 from gpjepa.api.run import read_data_record, read_split
+from gpjepa.api.together import embedded_together, predicted_together
 from gpjepa.api.train_run import pretrain_run, train_run
 from gpjepa.core.errors import ConfigError, DataError, unknown
 from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
@@ -21,8 +22,8 @@ from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.evaluation.evaluator import evaluate
 from gpjepa.evaluation.measurable import measurable
 from gpjepa.inference.bundle import load_encoder
-from gpjepa.inference.embed import embed_cells
 from gpjepa.training.feature_blocks import refuse_useless
+from gpjepa.training.processes import meet
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -101,13 +102,17 @@ def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[s
     from gpjepa.api.controls import bound
 
     refuse_existing(out, options.force)
+    options.open_fabric()
     options.apply_threads()
     encoder = load_encoder(run)
     adata = open_anndata(source)
     adata = adata.to_memory() if adata.isbacked else adata
     cells = bound(adata, encoder.panel, **_places(run, adata))
-    adata.obsm["X_gpjepa"] = embed_cells(encoder.teacher, cells)
-    write_anndata(adata, out)
+    latents = embedded_together(encoder.teacher, cells)
+    if latents is not None:
+        adata.obsm["X_gpjepa"] = latents
+        write_anndata(adata, out)
+    meet()
     return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
 
 
@@ -134,21 +139,25 @@ def predict_file(
 ) -> dict[str, Any]:
     """Sample populations of raw counts into an h5ad file, with controls for cell-eval."""
     refuse_existing(out, options.force)
+    options.open_fabric()
     options.apply_threads()
     if format not in FORMATS:
         raise ConfigError(unknown("format", format, FORMATS, "leave it out for 'anndata'"))
     model = GPJEPA.load(run, options.device)
-    predicted = model.predict(list(labels), cells, seed=options.seed, modality=modality)
-    effects = model.effects(list(labels), seed=options.seed, modality=modality)
-    if format == "cell-eval":
-        predicted = with_controls(predicted, model.controls, model.bundle.panel.names)
-    write_atomic(out, predicted.write_h5ad)
-    told = effects.drop_duplicates("perturbation")[["perturbation", "novelty", "verdict"]]
+    found = predicted_together(model, labels, cells, options.seed, modality)
+    if found is not None:
+        predicted = found.cells
+        if format == "cell-eval":
+            predicted = with_controls(predicted, model.controls, model.bundle.panel.names)
+        write_atomic(out, predicted.write_h5ad)
+    meet()
+    if found is None:
+        return {"out": str(out), "perturbations": []}
     return {
         "out": str(out),
         "cells": predicted.n_obs,
         "genes": predicted.n_vars,
-        "perturbations": told.to_dict(orient="records"),
+        "perturbations": found.told,
     }
 
 

@@ -15,9 +15,9 @@ from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.inference.bundle import Bundle
 from gpjepa.training.head_fit import Recogniser, encoded, stacked, variational_head
+from gpjepa.training.pair_batch import pairing_of
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Annotated, annotate, prepare
-from gpjepa.training.stage_bc import pairing_of
 
 TRAINING_BATCHES, HELD_BATCHES = 120, 4
 FEWEST_CELLS = 50  # of a perturbation that is scored

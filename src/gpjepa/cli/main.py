@@ -36,7 +36,9 @@ from gpjepa.core.errors import (
     GPJEPAError,
     VocabularyError,
 )
+from gpjepa.core.ranks import started_by
 
+TOGETHER = ("pretrain", "train", "embed", "predict")  # verbs that several processes share
 FAILED, USAGE, BAD_DATA, BAD_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
 
 
@@ -81,11 +83,18 @@ def _version(wanted: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
     """Generative models of single-cell perturbation response."""
+    starter, ranks = started_by()
+    if ranks.size > 1 and context.invoked_subcommand not in TOGETHER:
+        raise ConfigError(
+            f"{starter} started {ranks.size} processes of {context.invoked_subcommand!r}, which "
+            f"runs in one; expected one of {', '.join(TOGETHER)}; call gpjepa without {starter}"
+        )
 
 
 def exit_code(error: BaseException) -> int:
@@ -110,6 +119,8 @@ def run(arguments: Sequence[str]) -> int:
     debug = os.environ.get("GPJEPA_DEBUG") == "1"
     if not debug:
         warnings.simplefilter("ignore")
+        if started_by()[1].size > 1:  # read when torch is loaded: each process would warn
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         result = build()(
             args=list(arguments) or ["--help"], prog_name="gpjepa", standalone_mode=False
@@ -148,6 +159,8 @@ def _message(error: BaseException) -> str:
 
 def _print_error(error: BaseException, as_json: bool) -> None:
     message = " ".join(_message(error).split())
-    print(f"error: {message}", file=sys.stderr)
+    _, ranks = started_by()
+    who = f"process {ranks.rank}: " if ranks.size > 1 else ""
+    print(f"error: {who}{message}", file=sys.stderr, flush=True)
     if as_json:
         print_json({"error": {"type": type(error).__name__, "message": message}})

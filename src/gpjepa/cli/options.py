@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from gpjepa.core.ranks import started_by
 
 if TYPE_CHECKING:
     from gpjepa.api.workflow import RoleOptions, RunOptions
     from gpjepa.core.config import Config
 
 _EVERYWHERE = "Everywhere"
+_PROCESSES = "Several processes (started by torchrun or srun)"
 _ROLES = "Roles (detected and printed when not given)"
 
 Source = Annotated[Path, typer.Argument(metavar="DATA", help="An h5ad or zarr file of raw counts.")]
@@ -86,9 +89,35 @@ class Common:
             threads=self.threads,
             force=self.force,
             progress=sys.stderr.isatty() and not self.quiet,
-            announce=not self.quiet,
+            announce=not self.quiet and started_by()[1].first,
             command=shlex.join(["gpjepa", *sys.argv[1:]]),
         )
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How the processes that torchrun or srun started train together."""
+
+    strategy: Annotated[
+        Literal["auto", "ddp", "fsdp"],
+        typer.Option(
+            help="ddp (auto): each has all parameters; fsdp: a part of them.",
+            rich_help_panel=_PROCESSES,
+        ),
+    ] = "auto"
+    answer_within: Annotated[
+        float,
+        typer.Option(
+            min=1.0,
+            metavar="SECONDS",
+            help="A process silent for longer within a step ends the run.",
+            rich_help_panel=_PROCESSES,
+        ),
+    ] = 60.0
+
+    def into(self, options: RunOptions) -> RunOptions:
+        """Return the options of a run with these."""
+        return replace(options, strategy=self.strategy, answer=self.answer_within)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,23 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gpjepa.core.ranks import started_by
+
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on stdout; numbers that are not finite become null."""
+    """Print one JSON document on stdout; numbers that are not finite become null.
+
+    Of several processes the first one prints, here as below.
+    """
+    if not started_by()[1].first:
+        return
     print(json.dumps(_finite(document), indent=1, allow_nan=False, default=_plain))
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as a table: ruled on a terminal, aligned plain text elsewhere."""
+    if not started_by()[1].first:
+        return
     cells = [[_text(row.get(column)) for column in columns] for row in rows]
     if not sys.stdout.isatty():
         print(_aligned([list(columns), *cells]))
@@ -33,13 +42,13 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> No
 def print_summary(document: Mapping[str, Any]) -> None:
     """Print a summary as one `name  value` line per number or word in it; tables are left out."""
     pairs = [[name, _text(value)] for name, value in _leaves(document)]
-    if pairs:
+    if pairs and started_by()[1].first:
         print(_aligned(pairs))
 
 
 def print_note(text: str, quiet: bool) -> None:
     """Print a remark on stderr unless asked to be quiet."""
-    if not quiet:
+    if not quiet and started_by()[1].first:
         print(text, file=sys.stderr)
 
 

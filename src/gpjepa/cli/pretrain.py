@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, ConfigFile, Roles, Settings, Source, read_config
+from gpjepa.cli.options import Common, ConfigFile, Processes, Roles, Settings, Source, read_config
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
@@ -17,6 +17,7 @@ def pretrain(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
+    processes: Processes,
     split: Annotated[
         str | None,
         typer.Option(metavar="SCHEME", help="Leave the test cells of this split out."),
@@ -37,7 +38,7 @@ def pretrain(
             split=split,
             config=chosen,
             resume=resume,
-            options=common.run_options(),
+            options=processes.into(common.run_options()),
         )
     if common.json:
         print_json(summary)

@@ -11,6 +11,7 @@ from gpjepa.cli.options import (
     Common,
     ConfigFile,
     Features,
+    Processes,
     Roles,
     Settings,
     Source,
@@ -26,6 +27,7 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
+    processes: Processes,
     split: Split = "unseen-perturbation",
     context_column: Annotated[
         str | None,
@@ -62,7 +64,7 @@ def train(
             config=chosen,
             encoder=encoder,
             resume=resume,
-            options=common.run_options(),
+            options=processes.into(common.run_options()),
             features=features or (),
         )
     if common.json:

@@ -30,6 +30,14 @@ class CheckpointError(GPJEPAError):
     """A saved model is missing, damaged or does not fit."""
 
 
+class StorageError(GPJEPAError):
+    """A file cannot be written: the disk is full."""
+
+
+class ProcessError(GPJEPAError):
+    """Another process of the run is gone, or does not answer."""
+
+
 class NumericError(GPJEPAError):
     """A computation left the finite numbers."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,11 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gpjepa.core.errors import OutputExistsError
+from gpjepa.core.errors import OutputExistsError, StorageError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, of the quota, of the file
 
 
 def write_atomic(path: Path | str, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a temporary neighbour of `path`, then move it into place."""
+    """Let `write` fill a temporary neighbour of `path`, then move it into place.
+
+    Raises `StorageError` when the disk is full: `path` is then as it was.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
@@ -25,6 +31,14 @@ def write_atomic(path: Path | str, write: Callable[[Path], object]) -> Path:
         write(temporary)
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise StorageError(
+            f"{str(target)!r} cannot be written: the disk or its quota is full ({error.strerror}); "
+            "expected room for it; what was there before is as it was; make room and go on, "
+            "training with --resume"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return target

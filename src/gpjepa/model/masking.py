@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor
+from torch import Tensor
 
+from gpjepa.model.draws import Source, integers, largest, uniform
 from gpjepa.model.kernels import available, blocks, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
@@ -63,13 +64,13 @@ class _Scores:
 
     @staticmethod
     def draw(
-        shape: tuple[int, int], blocks: Int[Tensor, " G"], plan: MaskPlan, generator: Generator
+        shape: tuple[int, int], blocks: Int[Tensor, " G"], plan: MaskPlan, generator: Source
     ) -> _Scores:
         rows, device = shape[0], blocks.device
         count = int(blocks.max()) + 1
-        noise = torch.rand(shape, generator=generator, device=device)
-        of_block = torch.rand((rows, count), generator=generator, device=device)
-        share = torch.rand((rows, 1), generator=generator, device=device)
+        noise = uniform(shape, generator, device)
+        of_block = uniform((rows, count), generator, device)
+        share = uniform((rows, 1), generator, device)
         return _Scores(noise, share < plan.block_share, of_block)
 
     def of(self, blocks: Int[Tensor, " G"]) -> Float[Tensor, "B G"]:
@@ -79,7 +80,7 @@ class _Scores:
 
 
 def hold_out(
-    counts: SparseCounts, blocks: Int[Tensor, " G"], plan: MaskPlan, generator: Generator
+    counts: SparseCounts, blocks: Int[Tensor, " G"], plan: MaskPlan, generator: Source
 ) -> HeldOut:
     """Return what `draw_held_out` holds out, found by looking at expressed genes only."""
     empty = bool((counts.starts.diff() == 0).any())
@@ -95,7 +96,7 @@ def draw_held_out(
     counts: Float[Tensor, "B G"],
     blocks: Int[Tensor, " G"],
     plan: MaskPlan,
-    generator: Generator,
+    generator: Source,
 ) -> Bool[Tensor, "B G"]:
     """Return the genes held out of each cell; the others are its context.
 
@@ -117,11 +118,9 @@ def draw_held_out(
     return held | _unexpressed(expressed, held, scores >= threshold, plan, generator)
 
 
-def _wanted(
-    expressed: Int[Tensor, "B 1"], plan: MaskPlan, generator: Generator
-) -> Int[Tensor, "B 1"]:
+def _wanted(expressed: Int[Tensor, "B 1"], plan: MaskPlan, generator: Source) -> Int[Tensor, "B 1"]:
     """Draw how many of the `expressed` genes of each cell are held out."""
-    span = torch.rand(expressed.shape, generator=generator, device=expressed.device)
+    span = uniform((len(expressed), 1), generator, expressed.device)
     share = plan.low + (plan.high - plan.low) * span
     return (share * expressed).round().clamp_min(1.0).long()
 
@@ -138,7 +137,7 @@ def _held_by_rows(
     scores: _Scores,
     wanted: Int[Tensor, "B 1"],
     plan: MaskPlan,
-    generator: Generator,
+    generator: Source,
 ) -> HeldOut:
     """Hold out genes cell by cell, compiled."""
     from gpjepa.model.kernels import mask_rows
@@ -153,8 +152,8 @@ def _held_by_rows(
     side_by_side(lambda i: mask_rows.hold_out(*read, number, *edges[i], *write), len(edges))
     sums = torch.zeros(rows, dtype=torch.long).index_add(0, counts.cell(), held.long())
     allowed = _allowed(sums, plan)
-    most = min(int(allowed.max()), 4 * genes)
-    drawn = torch.randint(genes, (rows, most), generator=generator)
+    most = min(largest(int(allowed.max()), generator), 4 * genes)
+    drawn = integers(genes, (rows, most), generator, allowed.device)
     silent, found = torch.empty_like(drawn), torch.empty_like(sums)
     given = (threshold.numpy(), drawn.numpy(), allowed.numpy())
     mask_rows.hold_out_silent(*read, *given, found.numpy(), silent.numpy())
@@ -168,7 +167,7 @@ def _unexpressed(
     held: Bool[Tensor, "B G"],
     high: Bool[Tensor, "B G"],
     plan: MaskPlan,
-    generator: Generator,
+    generator: Source,
 ) -> Bool[Tensor, "B G"]:
     """Draw unexpressed genes of `high` score, so few that enough held-out genes are expressed.
 
@@ -176,10 +175,10 @@ def _unexpressed(
     """
     rows, genes = expressed.shape
     allowed = _allowed(held.sum(dim=1, keepdim=True), plan)
-    most = min(int(allowed.max()), 4 * genes)
+    most = min(largest(int(allowed.max()), generator), 4 * genes)
     if most == 0:
         return torch.zeros_like(expressed)
-    drawn = torch.randint(genes, (rows, most), generator=generator, device=expressed.device)
+    drawn = integers(genes, (rows, most), generator, expressed.device)
     kept = torch.arange(most, device=expressed.device) < allowed
     chosen = torch.zeros((rows, genes), device=expressed.device)
     chosen.scatter_add_(1, drawn, kept.float())

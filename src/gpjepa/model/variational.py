@@ -7,8 +7,9 @@ from typing import Protocol
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
+from gpjepa.model.draws import Source, normal
 from gpjepa.model.encoder import ResidualBlock
 from gpjepa.model.predictor import LOG_VARIANCE_LIMIT, Prediction
 
@@ -20,10 +21,9 @@ class Gaussian:
     mean: Float[Tensor, "B D"]
     log_variance: Float[Tensor, "B D"]
 
-    def sample(self, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, generator: Source) -> Float[Tensor, "B D"]:
         """Draw one latent per cell, differentiably in both parameters."""
-        noise = torch.empty_like(self.mean).normal_(generator=generator)
-        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+        return self.mean + torch.exp(0.5 * self.log_variance) * normal(self.mean, generator)
 
 
 def gaussian_kl(q: Gaussian, p: Gaussian) -> Float[Tensor, "B D"]:
@@ -45,12 +45,12 @@ class LatentHead(Protocol):
     """The seam at which ways of drawing the perturbed latent are exchanged."""
 
     def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Source
     ) -> HeadOutput:
         """Draw the latent that reconstructs the target cell, with its cost."""
         ...
 
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, prediction: Prediction, generator: Source) -> Float[Tensor, "B D"]:
         """Draw a perturbed latent for each control cell, the target unseen."""
         ...
 
@@ -83,14 +83,14 @@ class RecognitionHead(nn.Module):
         return Gaussian(target + self.shift(seen), bounded)
 
     def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Source
     ) -> HeadOutput:
         """Draw from recognition; the KL is to the predictor."""
         q = self.recognise(prediction, target)
         prior = Gaussian(prediction.mean, prediction.log_variance)
         return HeadOutput(q.sample(generator), gaussian_kl(q, prior))
 
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, prediction: Prediction, generator: Source) -> Float[Tensor, "B D"]:
         """Draw from the predictor."""
         return Gaussian(prediction.mean, prediction.log_variance).sample(generator)
 
@@ -105,7 +105,7 @@ class PredictiveHead(nn.Module):
         )
 
     def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Source
     ) -> HeadOutput:
         """Draw from the predictor; the KL is to the learnable conditional prior."""
         state = prediction.start
@@ -114,7 +114,7 @@ class PredictiveHead(nn.Module):
         q = Gaussian(prediction.mean, prediction.log_variance)
         return HeadOutput(q.sample(generator), gaussian_kl(q, Gaussian(state + mean, bounded)))
 
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, prediction: Prediction, generator: Source) -> Float[Tensor, "B D"]:
         """Draw from the predictor."""
         return Gaussian(prediction.mean, prediction.log_variance).sample(generator)
 
@@ -123,11 +123,11 @@ class DeterministicHead(nn.Module):
     """One latent per cell and condition: the predictor's mean, without spread or KL."""
 
     def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Source
     ) -> HeadOutput:
         """Return the predicted mean; the target is not looked at."""
         return HeadOutput(prediction.mean, torch.zeros_like(prediction.mean))
 
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, prediction: Prediction, generator: Source) -> Float[Tensor, "B D"]:
         """Return the predicted mean."""
         return prediction.mean

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gpjepa.model.distributions import CountDistribution
+from gpjepa.objectives.across import WHOLE, Across
 
 
 def negative_log_likelihood(
@@ -16,13 +17,16 @@ def negative_log_likelihood(
     return -distribution.log_likelihood(counts).mean()
 
 
-def kl_term(kl: Float[Tensor, "B D"], free_bits: float) -> Float[Tensor, ""]:
+def kl_term(
+    kl: Float[Tensor, "B D"], free_bits: float, across: Across = WHOLE
+) -> Float[Tensor, ""]:
     """Return the KL in nats per cell: summed over dimensions, averaged over cells.
 
-    A dimension whose average is below `free_bits` nats is not pressed further down.
+    A dimension whose average is below `free_bits` nats is not pressed further down. Cells are
+    those of all processes.
     Source: Kingma et al. 2016, section C.8.
     """
-    return kl.mean(dim=0).clamp_min(free_bits).sum()
+    return across.mean(kl).clamp_min(free_bits).sum()
 
 
 def group_weights(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Optimizer
@@ -15,6 +18,7 @@ from torch.optim import Optimizer
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import write_atomic
 from gpjepa.inference.tensors import read_metadata, read_tensors
+from gpjepa.training.sharding import cut_like, whole
 
 
 @dataclass
@@ -32,19 +36,45 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, module: nn.Module, optimizer: Optimizer, progress: Progress, identity: str
+    path: Path,
+    module: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
+    identity: str,
+    write: bool = True,
 ) -> None:
     """Write module, optimizer and progress to `path`, atomically.
 
-    `identity` says which run the state belongs to: a resume with another one is refused.
+    `identity` says which run the state belongs to: a resume with another one is refused. Of
+    several processes all take part and one is to `write`. Raises `StorageError` when the disk is
+    full; what was at `path` stays.
     """
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
     for index, state in enumerate(_optimizer_states(optimizer)):
         for name, value in state.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
-    contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    tensors = {name: whole(value.detach()) for name, value in tensors.items()}
+    if not write:
+        return
+    contiguous = {name: value.cpu().contiguous() for name, value in tensors.items()}
     metadata = {"progress": json.dumps(asdict(progress)), "identity": identity}
-    write_atomic(path, lambda temporary: save_file(contiguous, temporary, metadata))
+    write_atomic(path, lambda temporary: _save_for_good(contiguous, temporary, metadata))
+
+
+def _save_for_good(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write a safetensors file through to the disk, before it takes the place of an older one."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(errno_of(error), str(error), str(path)) from error
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def errno_of(error: SafetensorError) -> int:
+    """Return the number of the system's error that safetensors met; 0 for none that it names."""
+    found = re.search(r"code: (\d+)|os error (\d+)", str(error))
+    return 0 if found is None else int(found[1] or found[2])
 
 
 def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identity: str) -> Progress:
@@ -55,6 +85,9 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identit
     tensors, metadata = read_tensors(path)
     _refuse_identity(path, metadata, identity)
     own = {name[7:]: value for name, value in tensors.items() if name.startswith("module.")}
+    for name, value in module.state_dict().items():
+        if name in own:
+            own[name] = cut_like(own[name], value)
     try:
         module.load_state_dict(own, strict=True)
     except RuntimeError as error:
@@ -93,9 +126,13 @@ def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -
     for index, parameter in enumerate(_parameters(optimizer)):
         prefix = f"optimizer.{index}."
         state = {
-            name.removeprefix(prefix): value.to(parameter.device if value.dim() else "cpu")
+            name.removeprefix(prefix): cut_like(_placed(value, parameter), parameter)
             for name, value in tensors.items()
             if name.startswith(prefix)
         }
         if state:
             optimizer.state[parameter] = state
+
+
+def _placed(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    return value.to(parameter.device if value.dim() else "cpu")

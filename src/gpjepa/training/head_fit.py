@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import torch_stream
+from gpjepa.core.ranks import Ranks
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable, tables_joined
 from gpjepa.model.diffusion.residual_head import ResidualHead
@@ -22,9 +23,9 @@ from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.predictor import Prediction, Predictor
 from gpjepa.model.variational import RecognitionHead
 from gpjepa.objectives.weights import Term, Terms
+from gpjepa.training.pair_batch import PairBatch, pairing_of
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Annotated, Prepared
-from gpjepa.training.stage_bc import PairBatch, pairing_of
 from gpjepa.training.trainer import SCORE
 
 Source = Callable[[int, torch.device], PairBatch]
@@ -108,6 +109,9 @@ class StageHead(nn.Module):
         self.recogniser = Recogniser.of(model, head.base, pair)
         head.prepare(*self._drawn(source, MEASURED_BATCHES))
         self.judged = None if judged is None else self._drawn(judged, JUDGED_BATCHES)
+
+    def share(self, ranks: Ranks) -> None:
+        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> PairBatch:
         """Return the latents of a step."""

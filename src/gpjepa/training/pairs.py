@@ -10,12 +10,13 @@ import torch
 
 from gpjepa.core.config import Config
 from gpjepa.core.random import derive_seed, numpy_stream
+from gpjepa.core.ranks import ALONE, Ranks
 from gpjepa.data.labels import CONTROL
 from gpjepa.data.sampling import GroupBatches
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.model.perturbation import Condition
+from gpjepa.training.pair_batch import PairBatch, Whole
 from gpjepa.training.prepare import Annotated
-from gpjepa.training.stage_bc import PairBatch
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +32,22 @@ class PairSource:
     controls: dict[int, np.ndarray]  # control cells of each stratum; −1: of all
     seed: int
 
-    def __call__(self, step: int, device: torch.device) -> PairBatch:
-        """Return the batch of a step."""
+    @property
+    def groups_per_step(self) -> int:
+        """How many perturbations a step visits."""
+        return min(self.groups.groups_per_step, len(self.groups.groups))
+
+    def __call__(self, step: int, device: torch.device, ranks: Ranks = ALONE) -> PairBatch:
+        """Return the batch of a step, or the perturbations of it that this process has.
+
+        Every process draws for the whole step, then keeps its own.
+        """
         target, group = self.groups.indices(step)
         rng = numpy_stream(self.seed, "pairs", step)
         control = self._controls_for(target, group, rng)
+        whole = None if ranks.size == 1 else self._whole(target, group, ranks)
+        if whole is not None:
+            target, group, control = (x[whole.rows.here] for x in (target, group, control))
         rows, local = np.unique(group, return_inverse=True)
         cells = self.cells
         condition = Condition(
@@ -51,7 +63,15 @@ class PairSource:
             torch.from_numpy(rows - 1).to(device),
             torch.from_numpy(cells.strata[target]).to(device),
             derive_seed(self.seed, "pairing", step),
+            whole,
         )
+
+    def _whole(self, target: np.ndarray, group: np.ndarray, ranks: Ranks) -> Whole:
+        """Return what this process knows of the step; it has whole groups."""
+        size = self.groups.group_size
+        here = ranks.rows(len(group) // size).times(size)
+        found, local = np.unique(group, return_inverse=True)
+        return Whole(here, local, self.cells.strata[target], int(np.count_nonzero(found)))
 
     def _controls_for(
         self, target: np.ndarray, group: np.ndarray, rng: np.random.Generator

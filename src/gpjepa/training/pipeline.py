@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 
 from gpjepa.core.config import Config
 from gpjepa.core.contradictions import LEARNED
-from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import derive_seed
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable
@@ -26,15 +25,16 @@ from gpjepa.training.ablations.reconstruction import StageReconstruction
 from gpjepa.training.cells import coexpression_blocks, start_from_coexpression
 from gpjepa.training.checkpoint import Progress
 from gpjepa.training.head_fit import make_stage_head, variational_head
+from gpjepa.training.pair_batch import pairing_of
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Prepared
+from gpjepa.training.stage import Outlook, Plan, Stage
 from gpjepa.training.stage_a import StageA
-from gpjepa.training.stage_bc import StageBC, pairing_of
+from gpjepa.training.stage_bc import StageBC
 from gpjepa.training.targets import effect_targets
-from gpjepa.training.trainer import Outlook, Plan, Stage, train_stage
+from gpjepa.training.trainer import train_stage
 from gpjepa.training.validation import make_validation
 
-DEVICES = ("auto", "cpu", "cuda")
 INTERVALS = 20  # history rows, checkpoints and validations of a stage
 
 
@@ -52,22 +52,6 @@ class Session:
     resume: bool = False
     watch: Callable[[Outlook], None] | None = None
     identity: str = ""
-
-
-def open_fabric(device: str = "auto") -> Fabric:
-    """Return the lightning-fabric that training runs on: one device, float32.
-
-    Raises `ConfigError` for a device that is not known or not there.
-    """
-    if device not in DEVICES:
-        raise ConfigError(
-            f"device is {device!r}; expected one of {', '.join(DEVICES)}; pass one of them"
-        )
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(
-            "device is 'cuda', but torch finds no CUDA device; expected one; use 'cpu' or 'auto'"
-        )
-    return Fabric(accelerator=device, devices=1)
 
 
 def seeded_encoder(moments: GeneMoments, config: Config, seed: int) -> CellEncoder:

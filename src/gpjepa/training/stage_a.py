@@ -10,11 +10,14 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
+from gpjepa.core.errors import ConfigError
+from gpjepa.core.ranks import ALONE, Ranks, Rows
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder, HeldOutPredictor, Views
 from gpjepa.model.masking import MaskPlan, draw_held_out, hold_out
 from gpjepa.model.sparse_counts import SparseCounts
+from gpjepa.objectives.across import Across
 from gpjepa.objectives.jepa import latent_prediction
 from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
@@ -32,10 +35,11 @@ class CellBatch:
 
 @dataclass(frozen=True)
 class SparseBatch:
-    """Cells of a step without their zeros."""
+    """Cells of a step without their zeros: the `rows` of it that this process has."""
 
     counts: SparseCounts
     library: Float[Tensor, " B"]
+    rows: Rows
 
 
 class MaskedCells(nn.Module):
@@ -45,6 +49,7 @@ class MaskedCells(nn.Module):
     """
 
     name = "pretrain"
+    ranks = ALONE
     blocks: Tensor
 
     def __init__(
@@ -66,6 +71,9 @@ class MaskedCells(nn.Module):
     def trained(self) -> tuple[nn.Module, ...]:
         """Return the modules that are trained."""
         return (self.encoder,)
+
+    def share(self, ranks: Ranks) -> None:
+        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> CellBatch | SparseBatch:
         """Return the cells of a step."""
@@ -100,24 +108,38 @@ class StageA(MaskedCells):
         """Return the student and the predictor; the teacher only follows."""
         return (self.encoder, self.predictor)
 
+    def share(self, ranks: Ranks) -> None:
+        """Take this process's rows of each batch from now on; raise `ConfigError` for too few."""
+        size = min(self.batches.batch_size, self.batches.cells)
+        if ranks.size > size:
+            raise ConfigError(
+                f"{ranks.size} processes share a batch of {size} cells; expected no more than "
+                "cells; start fewer processes or raise pretrain.batch_size"
+            )
+        self.ranks = ranks
+
     def batch(self, step: int, device: torch.device) -> SparseBatch:
-        """Return the cells of a step."""
-        return SparseBatch(*self.cells.sparse(self.batches.indices(step), device))
+        """Return the cells of a step that this process has."""
+        indices = self.batches.indices(step)
+        rows = self.ranks.rows(len(indices))
+        return SparseBatch(*self.cells.sparse(indices[rows.here], device), rows)
 
     def forward(self, batch: SparseBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the objective: prediction of held-out embeddings and VICReg against collapse."""
-        held = hold_out(batch.counts, self.blocks, self.plan, generator)
+        across = Across(batch.rows)
+        held = hold_out(batch.counts, self.blocks, self.plan, across.draws(generator))
         views = Views.of(self.encoder.scaling, batch.counts, batch.library, held)
         context = self.encoder.of_views(views, "context")
         predicted = self.predictor.of_asked(context, views.asked)
         with torch.no_grad():
             target = self.teacher.of_views(views, "target")
-        spread = vicreg(context, predicted)
+        spread = vicreg(context, predicted, across)
+        near = across.part(latent_prediction(predicted, target))
         return Terms(
             (
-                Term("predict", latent_prediction(predicted, target), self.loss.predict),
+                Term("predict", near, self.loss.predict),
                 Term("vicreg", spread.anti_collapse() * context.shape[1], self.loss.vicreg),
-                *spread_monitors("context", context),
+                *spread_monitors("context", context, across),
             )
         )
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
-from gpjepa.data.pairing import from_description
+from gpjepa.core.errors import ConfigError
+from gpjepa.core.ranks import ALONE, Ranks
 from gpjepa.model.count_terms import Asked
+from gpjepa.model.draws import Source, shared_draw
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import WorldModel
-from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
-from gpjepa.model.sparse_counts import SparseCounts, joined
+from gpjepa.model.sparse_counts import joined
+from gpjepa.objectives.across import Across
 from gpjepa.objectives.generative import (
     group_weights,
     kl_term,
@@ -29,26 +30,8 @@ from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.ema import make_teacher, momentum, move_teacher
 from gpjepa.training.monitors import active_units, spread_monitors
+from gpjepa.training.pair_batch import PairBatch, PairBatches
 from gpjepa.training.validation import EffectValidation
-
-
-@dataclass(frozen=True)
-class PairBatch:
-    """Control cells and target cells of a step, row by row in the same group and stratum.
-
-    `group` [B] counts the step's perturbations, `perturbation` [P] their rows in the effect table
-    (−1 for control). `seed` is for the pairing.
-    """
-
-    control: SparseCounts
-    control_library: Float[Tensor, " B"]
-    counts: SparseCounts
-    library: Float[Tensor, " B"]
-    condition: Condition
-    group: Int[Tensor, " B"]
-    perturbation: Int[Tensor, " P"]
-    stratum: Int[Tensor, " B"]
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +47,7 @@ class StageBC(nn.Module):
     """The joint objective: latent prediction, VICReg, likelihood, KL and pseudobulks."""
 
     name = "fit"
+    ranks = ALONE
     effect: Tensor
     error: Tensor
 
@@ -72,7 +56,7 @@ class StageBC(nn.Module):
         model: WorldModel,
         teacher: CellEncoder | None,
         observed: EffectTargets,
-        source: Callable[[int, torch.device], PairBatch],
+        source: PairBatches,
         pair: Callable[[PairBatch, Tensor, Tensor], Tensor],
         config: Config,
         validation: EffectValidation,
@@ -91,32 +75,48 @@ class StageBC(nn.Module):
         self.config, self.source, self.pair = config, source, pair
         self.validation = validation
 
+    def share(self, ranks: Ranks) -> None:
+        """Take this process's perturbations of each step from now on.
+
+        Raises `ConfigError` where there are fewer than processes. With the mean of a batch as
+        state every process does whole batches.
+        """
+        groups = self.source.groups_per_step
+        if ranks.size > groups:
+            raise ConfigError(
+                f"{ranks.size} processes share a step of {groups} perturbations; expected no more "
+                "than perturbations; start fewer processes or raise fit.batch_size"
+            )
+        self.ranks = ranks if self.model.start is None else ALONE
+
     def batch(self, step: int, device: torch.device) -> PairBatch:
-        """Return the cells of a step."""
-        return self.source(step, device)
+        """Return the cells of a step that this process has."""
+        return self.source(step, device, self.ranks)
 
     def forward(self, batch: PairBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the terms of the joint objective."""
-        model, loss = self.model, self.config.loss
+        model, loss, across = self.model, self.config.loss, batch.across()
+        draws = across.draws(generator)
         scaled = self._scaled(batch)
         state, seen = model.encoder.of_scaled(scaled).split(batch.counts.shape[0])
         order = self.pair(batch, state.detach(), seen.detach())
         state, library = state[order], batch.control_library[order]
-        hidden = self._hidden(generator)
+        hidden = self._hidden(draws)
         prediction = model.predict(state, batch.condition, hidden)
-        drawn = model.head.train_step(prediction, seen, generator)
-        imagined = model.head.sample(prediction, generator)
-        spread = vicreg(prediction.mean, seen)
+        drawn = model.head.train_step(prediction, seen, draws)
+        imagined = model.head.sample(prediction, draws)
+        spread = vicreg(prediction.mean, seen, across)
         warm = min(1.0, (step + 1) / max(1.0, self.config.head.kl_warmup * steps))
         terms = (
-            *self._latent_prediction(scaled[len(state) :], prediction),
+            *self._latent_prediction(scaled[len(state) :], prediction, across),
             Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
             *self._counts(batch, drawn.latent, imagined, state, library),
-            Term("kl", kl_term(drawn.kl, self.config.head.free_bits), loss.kl * warm),
-            *self._priors(prediction),
+            Term("kl", kl_term(drawn.kl, self.config.head.free_bits, across), loss.kl * warm),
+            *self._priors(prediction, across),
         )
         kept = tuple(term for term in terms if term.weight)
-        return Terms((*kept, *spread_monitors("encoder", seen), active_units(drawn.kl)))
+        monitors = (*spread_monitors("encoder", seen, across), active_units(drawn.kl, across))
+        return Terms((*kept, *monitors))
 
     def _scaled(self, batch: PairBatch) -> Float[Tensor, "2B G"]:
         """Return scaled expression of the control cells and, below them, of their targets."""
@@ -125,7 +125,7 @@ class StageBC(nn.Module):
         return self.model.encoder.scaling.uncentred(both, library)
 
     def _latent_prediction(
-        self, scaled: Float[Tensor, "B G"], prediction: Prediction
+        self, scaled: Float[Tensor, "B G"], prediction: Prediction, across: Across
     ) -> tuple[Term, ...]:
         """Compare the predicted mean with the teacher's embedding of the target, if that counts."""
         weight = self.config.loss.predict
@@ -133,7 +133,8 @@ class StageBC(nn.Module):
             return ()
         with torch.no_grad():
             target = self.teacher.of_scaled(scaled)
-        return (Term("predict", latent_prediction(prediction.mean, target), weight),)
+        near = across.part(latent_prediction(prediction.mean, target))
+        return (Term("predict", near, weight),)
 
     def _counts(
         self,
@@ -159,6 +160,7 @@ class StageBC(nn.Module):
         pools = _pools(batch, library, groups if loss.population else 0)
         asked = Asked(batch.counts, batch.library, 2 if loss.predictor_nb else 1, *pools)
         likelihood, shares = self.model.decoder.terms(torch.cat(latents), asked)
+        likelihood = batch.across().part(likelihood)
         terms = [Term("nb", -likelihood[0], loss.nb)]
         if loss.predictor_nb:
             terms.append(Term("predictor_nb", -likelihood[1], loss.nb * loss.predictor_nb))
@@ -167,10 +169,10 @@ class StageBC(nn.Module):
             terms.append(Term("population", value, loss.nb * loss.population))
         return tuple(terms)
 
-    def _hidden(self, generator: Generator) -> Bool[Tensor, " M"]:
+    def _hidden(self, generator: Source) -> Bool[Tensor, " M"]:
         """Draw the members whose own embedding is hidden in this step."""
         residual = self.model.condition.residual
-        draw = torch.rand(residual.shape[0], generator=generator, device=residual.device)
+        draw = shared_draw(residual.shape[0], generator, residual.device)
         return draw < self.config.perturbation.residual_dropout
 
     def _population(
@@ -181,12 +183,14 @@ class StageBC(nn.Module):
         real = batch.perturbation >= 0
         row = batch.perturbation[real]
         nats = population_term(effect[real], self.effect[row], self.error[row])
-        return nats.sum() / max(1, len(row))
+        if batch.whole is None:
+            return nats.sum() / max(1, len(row))
+        return batch.across().share(nats.sum(), batch.whole.perturbed)
 
-    def _priors(self, prediction: Prediction) -> tuple[Term, Term]:
+    def _priors(self, prediction: Prediction, across: Across) -> tuple[Term, Term]:
         """Return the Gaussian priors on the shifts, in nats per cell."""
-        first = 0.5 * prediction.first_order.square().sum(dim=1).mean()
-        second = 0.5 * prediction.second_order.square().sum(dim=1).mean()
+        first = across.part(0.5 * prediction.first_order.square().sum(dim=1).mean())
+        second = across.part(0.5 * prediction.second_order.square().sum(dim=1).mean())
         loss = self.config.loss
         return Term("shift", first, loss.shift), Term("interaction", second, loss.interaction)
 
@@ -226,23 +230,3 @@ def _pools(
         return library[:0], batch.group[:0], 0
     weight = group_weights(library, batch.group, groups)
     return weight.repeat(2), torch.cat((batch.group, batch.group + groups)), 2 * groups
-
-
-def pairing_of(name: str) -> Callable[[PairBatch, Tensor, Tensor], Tensor]:
-    """Return the rule that orders a step's control cells by the name of its pairing.
-
-    Cells are paired by their latents within group and stratum; a control cell that is its own
-    target stays so.
-    """
-    pairing = from_description({"name": name})
-
-    def pair(batch: PairBatch, state: Tensor, seen: Tensor) -> Tensor:
-        strata = int(batch.stratum.max()) + 1
-        key = (batch.group * strata + batch.stratum).cpu().numpy()
-        control, perturbed = (z.detach().float().cpu().numpy() for z in (state, seen))
-        chosen = pairing.pair(control, perturbed, key, key, np.random.default_rng(batch.seed))
-        order = torch.from_numpy(chosen).to(state.device)
-        own = torch.arange(len(order), device=state.device)
-        return torch.where(batch.perturbation[batch.group] < 0, own, order)
-
-    return pair

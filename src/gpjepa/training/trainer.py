@@ -3,79 +3,28 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from gpjepa.core.errors import NumericError
 from gpjepa.core.random import torch_stream
 from gpjepa.objectives.weights import Terms
 from gpjepa.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from gpjepa.training.processes import Processes, answering
+from gpjepa.training.sharding import refresh, working_copy
+from gpjepa.training.stage import Outlook, Plan
+from gpjepa.training.stops import stop_requests
 
 WARMUP_SHARE = 0.05
 BEST = ".best"  # suffix of the checkpoint that scored best
 SCORE = "score"  # the validation number that chooses the model; lower is better
-
-
-class Stage(Protocol):
-    """What the loop needs of a stage; a stage is an nn.Module."""
-
-    name: str
-
-    def batch(self, step: int, device: torch.device) -> Any:
-        """Return the batch of a step, a pure function of the step."""
-        ...
-
-    def __call__(self, batch: Any, step: int, steps: int, generator: Generator) -> Terms:
-        """Return the terms of the objective."""
-        ...
-
-    def after_step(self, step: int, steps: int) -> None:
-        """Do what follows an optimizer step."""
-        ...
-
-    def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
-        """Return parameters with their peak learning rates."""
-        ...
-
-    def validate(self, device: torch.device) -> dict[str, float]:
-        """Return validation numbers; `score` among them chooses the model."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long and how fast a stage is trained."""
-
-    steps: int
-    steps_per_epoch: int
-    interval: int  # steps between history rows, validations and checkpoints
-    learning_rate: float
-    weight_decay: float
-    clip: float
-    seed: int
-    patience: int | None = None  # validations without gain before stopping
-    identity: str = ""  # of the run, for resuming
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a progress display is told after each step."""
-
-    stage: str
-    step: int
-    steps: int
-    loss: float
-    cells_per_second: float
 
 
 def rate_factor(step: int, steps: int) -> float:
@@ -97,45 +46,85 @@ def train_stage(
     """Train `stage` in place; with a score, end with the parameters that scored best.
 
     With `folder`, a checkpoint is written at every interval and when interrupted; `resume`
-    continues from it exactly. Raises `KeyboardInterrupt` after saving when asked to stop.
+    continues from it exactly, also on another number of processes. Of several processes all
+    end alike and the first writes. Raises `KeyboardInterrupt` after saving when asked to stop,
+    and `ProcessError` when another process is gone.
     """
-    stage.to(fabric.device)
-    optimizer = torch.optim.AdamW(
-        stage.parameter_groups(plan.learning_rate), weight_decay=plan.weight_decay, fused=True
-    )
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    objective = Objective(stage, plan)
-    wrapped, stepper = fabric.setup(objective, optimizer)
-    progress, kept = _restore(folder if resume else None, stage, optimizer, plan.identity)
+    processes = Processes(fabric)
+    with answering():
+        return _train(stage, plan, processes, folder, resume, watch)
+
+
+def _train(
+    stage: Any,
+    plan: Plan,
+    processes: Processes,
+    folder: Path | None,
+    resume: bool,
+    watch: Callable[[Outlook], None] | None,
+) -> Progress:
+    """Do what `train_stage` promises."""
+    working = _set_up(stage, plan, processes)
+    progress, kept = _restore(folder if resume else None, stage, working, plan.identity)
+    processes.alike(progress.step, "a checkpoint of step")
 
     def save(suffix: str = "") -> None:
         if folder is not None:
-            path = _checkpoint(folder, stage, suffix)
-            save_checkpoint(path, stage, optimizer, progress, plan.identity)
+            state = (working.objective.stage, working.optimizer, progress, plan.identity)
+            save_checkpoint(_checkpoint(folder, stage, suffix), *state, processes.ranks.first)
+            processes.meet()
 
-    with _stop_requests() as stop_requested:
+    with stop_requests() as stop_requested:
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
-            _set_rates(optimizer, peaks, rate_factor(progress.step, plan.steps))
-            loss = _step(objective, wrapped, stepper, fabric, progress)
+            _set_rates(working.optimizer, working.peaks, rate_factor(progress.step, plan.steps))
+            loss = _step(working, processes, progress)
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed
             if watch is not None:
-                speed = objective.cells / elapsed
+                speed = working.objective.cells / elapsed
                 watch(Outlook(stage.name, progress.step, plan.steps, loss, speed))
             if progress.step % plan.interval == 0 or progress.step == plan.steps:
-                if _close_interval(stage, plan, progress, fabric.device):
+                refresh(stage, working.objective.stage)
+                if _close_interval(stage, plan, progress, processes):
                     kept = _snapshot(stage)
                     save(BEST)
                 save()
-            if stop_requested():
+            if processes.any(stop_requested()):
                 save()
                 raise KeyboardInterrupt
+    refresh(stage, working.objective.stage)
     if kept:
         stage.load_state_dict(kept)
     progress.finished = True
     return progress
+
+
+@dataclass(frozen=True, eq=False)
+class _Working:
+    """What steps: the objective of a stage, or of its copy that is cut among processes."""
+
+    objective: Objective
+    wrapped: Any
+    optimizer: torch.optim.Optimizer
+    stepper: Any
+    peaks: list[float]  # learning rates
+
+
+def _set_up(stage: Any, plan: Plan, processes: Processes) -> _Working:
+    """Bring a stage to its device and share it with the other processes."""
+    fabric = processes.fabric
+    stage.to(fabric.device)
+    if processes.ranks.size > 1:
+        stage.share(processes.ranks)
+        processes.meet()
+    objective = Objective(working_copy(stage, fabric), plan)
+    wrapped = fabric.setup_module(objective)
+    groups = objective.stage.parameter_groups(plan.learning_rate)
+    optimizer = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=True)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    return _Working(objective, wrapped, optimizer, fabric.setup_optimizers(optimizer), peaks)
 
 
 class Objective(nn.Module):
@@ -159,19 +148,20 @@ class Objective(nn.Module):
         return self.terms.total()
 
 
-def _step(
-    objective: Objective, wrapped: Any, optimizer: Any, fabric: Fabric, progress: Progress
-) -> float:
-    """Do one step and return the loss."""
+def _step(working: _Working, processes: Processes, progress: Progress) -> float:
+    """Do one step and return the loss; it and the terms are means over processes."""
+    objective, wrapped, optimizer = working.objective, working.wrapped, working.stepper
     stage, plan, step = objective.stage, objective.plan, progress.step
+    fabric = processes.fabric
     stage.train()
 
     # forward
     total = wrapped(step, fabric.device)
-    loss = total.item()
     terms = objective.terms.terms if objective.terms else ()
+    loss, *values = processes.averaged([total.item(), *(term.value.item() for term in terms)])
     if not math.isfinite(loss):
-        bad = ", ".join(term.name for term in terms if not math.isfinite(term.value.item()))
+        named = zip(terms, values, strict=True)
+        bad = ", ".join(term.name for term, value in named if not math.isfinite(value))
         raise NumericError(
             f"stage {stage.name!r} left the finite numbers at step {step} (terms: {bad}); "
             "expected finite losses; lower the learning rate or check the counts"
@@ -186,17 +176,19 @@ def _step(
     # move the teacher
     stage.after_step(step, plan.steps)
 
-    for term in terms:
+    for term, value in zip(terms, values, strict=True):
         sums = progress.sums.setdefault(term.name, [0.0, 0.0, 0.0])
-        value = term.value.item()
         sums[0] += value
         sums[1] += term.weight * value
         sums[2] += 1.0
     return loss
 
 
-def _close_interval(stage: Any, plan: Plan, progress: Progress, device: torch.device) -> bool:
-    """Log the interval, validate, and say whether this is the best model so far."""
+def _close_interval(stage: Any, plan: Plan, progress: Progress, processes: Processes) -> bool:
+    """Log the interval, validate, and say whether this is the best model so far.
+
+    All processes validate, what the first one finds is so.
+    """
     epoch = progress.step / plan.steps_per_epoch
 
     def row(kind: str, term: str, value: float, weighted: float) -> None:
@@ -219,7 +211,7 @@ def _close_interval(stage: Any, plan: Plan, progress: Progress, device: torch.de
     row("train", "total", total, total)
     progress.sums.clear()
     stage.eval()
-    scores = stage.validate(device)
+    scores = processes.of_first(stage.validate(processes.fabric.device))
     for name, value in scores.items():
         row("validation", name, value, 0.0)
     score = scores.get(SCORE)
@@ -247,31 +239,17 @@ def _set_rates(optimizer: torch.optim.Optimizer, peaks: list[float], share: floa
 
 
 def _restore(
-    folder: Path | None, stage: Any, optimizer: torch.optim.Optimizer, identity: str
+    folder: Path | None, stage: Any, working: _Working, identity: str
 ) -> tuple[Progress, dict[str, Tensor]]:
-    """Bring stage and optimizer to the last checkpoint if there is one; return the best too."""
+    """Bring what is trained to the last checkpoint if there is one; return the best too."""
     if folder is None or not _checkpoint(folder, stage).exists():
         return Progress(), {}
     last, best = _checkpoint(folder, stage), _checkpoint(folder, stage, BEST)
-    progress = load_checkpoint(last, stage, optimizer, identity)
+    state = (working.objective.stage, working.optimizer, identity)
+    progress = load_checkpoint(last, *state)
     if progress.best_score is None or not best.exists():
         return progress, {}
-    load_checkpoint(best, stage, optimizer, identity)
+    load_checkpoint(best, *state)
+    refresh(stage, working.objective.stage)
     kept = _snapshot(stage)
-    return load_checkpoint(last, stage, optimizer, identity), kept
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into a question asked between steps."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: asked.set()) for number in signals]
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
+    return load_checkpoint(last, *state), kept

@@ -216,7 +216,8 @@ def test_a_latent_only_run_that_is_stopped_in_its_last_stage_goes_on_to_the_same
     tiny, data, split, trained, tmp_path, monkeypatch
 ) -> None:
     from gpjepa.training.ablations.decode import StageDecode
-    from gpjepa.training.pipeline import Session, open_fabric
+    from gpjepa.training.pipeline import Session
+    from gpjepa.training.processes import open_fabric
 
     config = ablated(tiny.make_config(), "latent only")
     whole = trained("latent only")[0].bundle.model.state_dict()

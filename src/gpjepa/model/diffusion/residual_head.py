@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from gpjepa.model.diffusion.samplers import Drawn
 from gpjepa.model.diffusion.score import Frame
+from gpjepa.model.draws import Source
 from gpjepa.model.predictor import Prediction
 from gpjepa.model.variational import HeadOutput, RecognitionHead
 
@@ -37,7 +38,7 @@ class ResidualHead(nn.Module, ABC):
         return self.base.shift.out_features
 
     def train_step(
-        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Generator
+        self, prediction: Prediction, target: Float[Tensor, "B D"], generator: Source
     ) -> HeadOutput:
         """Do what the variational head does."""
         return self.base.train_step(prediction, target, generator)
@@ -56,10 +57,11 @@ class ResidualHead(nn.Module, ABC):
         """Declare the network fitted: from now on it draws the latents."""
         self.fitted.fill_(True)
 
-    def sample(self, prediction: Prediction, generator: Generator) -> Float[Tensor, "B D"]:
+    def sample(self, prediction: Prediction, generator: Source) -> Float[Tensor, "B D"]:
         """Draw a perturbed latent for each control cell; raise `NonFiniteScore`."""
         if not bool(self.fitted):
             return self.base.sample(prediction, generator)
+        assert isinstance(generator, Generator)  # no batch is shared once a head is fitted
         return self.frame.latent(prediction, self.residuals(prediction, generator).latent)
 
     @abstractmethod

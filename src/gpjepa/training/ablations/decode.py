@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, nn
 
+from gpjepa.core.ranks import Ranks
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import WorldModel
@@ -29,6 +30,9 @@ class StageDecode(nn.Module):
         self.decoder.requires_grad_(True)
         self.cells = cells
         self.batches = ShuffledBatches(len(cells), batch_size, seed, self.name)
+
+    def share(self, ranks: Ranks) -> None:
+        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> CellBatch:
         """Return the cells of a step."""
