@@ -5,8 +5,15 @@ import pytest
 import torch
 from scipy import stats
 
-from gpjepa.model.abduction import abducted_rate, counterfactual, expected_rate
+from gpjepa.model.abduction import (
+    abducted_rate,
+    counterfactual,
+    counterfactual_counts,
+    expected_rate,
+)
 from gpjepa.model.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from gpjepa.model.kernels import SWITCH
+from gpjepa.model.sparse_counts import sparse_of
 
 CELLS = 60_000
 THETA = torch.tensor([0.4, 2.0, 0.4, 2.0, 5.0, 1.5])
@@ -28,6 +35,12 @@ def by_scipy(mean: float, theta: float, upto: int) -> np.ndarray:
 
 def frequencies(counts: torch.Tensor, upto: int) -> np.ndarray:
     return np.bincount(counts.numpy().astype(int), minlength=upto)[:upto] / len(counts)
+
+
+@pytest.fixture(params=["compiled", "plain"], autouse=True)
+def loops(request, monkeypatch) -> None:
+    if request.param == "plain":
+        monkeypatch.setenv(SWITCH, "plain")
 
 
 def test_cells_that_follow_the_model_before_follow_it_after_gene_by_gene() -> None:
@@ -130,6 +143,35 @@ def test_draws_repeat_for_a_generator_and_differ_between_generators() -> None:
     one, again, other = (counterfactual(counts, before, after, generator(s)) for s in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("inflated", [False, True])
+def test_counts_without_zeros_become_what_those_with_them_do(inflated) -> None:
+    before, after = nb(BEFORE, 50), nb(AFTER, 50)
+    if inflated:
+        before, after = (
+            ZeroInflatedNegativeBinomial(x.mu, x.dispersion, torch.zeros_like(x.mu))
+            for x in (before, after)
+        )
+    counts = before.sample(generator())
+    whole = counterfactual(counts, before, after, generator(1))
+    sparse = counterfactual_counts(sparse_of(counts), before, after, generator(1))
+    assert torch.equal(sparse.dense(), whole)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_draws_do_not_depend_on_the_number_of_threads(threads) -> None:
+    before, after = nb(BEFORE.repeat(300), 70), nb(AFTER.repeat(300), 70)
+    before, after = (NegativeBinomial(x.mu, THETA.repeat(300)) for x in (before, after))
+    counts = before.sample(generator())
+    known = counterfactual(counts, before, after, generator(1))
+    number = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = counterfactual(counts, before, after, generator(1))
+    finally:
+        torch.set_num_threads(number)
+    assert torch.equal(found, known)
 
 
 def test_abducted_rates_have_the_moments_of_their_posterior() -> None:

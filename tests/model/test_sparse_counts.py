@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from gpjepa.model.kernels import SWITCH
-from gpjepa.model.sparse_counts import SparseCounts, compact, joined, positive
+from gpjepa.model.sparse_counts import SparseCounts, csr_of, joined, positive, sparse_of
 
 DENSE = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 7.0]])
 SPARSE = SparseCounts(
@@ -35,9 +35,18 @@ def test_tables_are_joined_below_each_other() -> None:
     assert torch.equal(joined(SPARSE, SPARSE, SPARSE).dense(), torch.cat((DENSE, DENSE, DENSE)))
 
 
-def test_dense_counts_become_int32_csr() -> None:
-    found = compact(DENSE)
+def test_dense_counts_lose_their_zeros() -> None:
+    found = sparse_of(DENSE)
+    assert torch.equal(found.starts, SPARSE.starts)
+    assert torch.equal(found.gene, SPARSE.gene)
+    assert torch.equal(found.value, SPARSE.value)
+    assert found.shape == SPARSE.shape
+
+
+def test_counts_become_int32_csr_without_zeros() -> None:
+    lost = SparseCounts(SPARSE.starts, SPARSE.gene, torch.tensor([2.0, 0.0, 7.0]), 3)
+    found = csr_of(lost)
     assert found.dtype == np.int32
     assert found.has_sorted_indices
-    assert (found != csr_matrix(DENSE.numpy().astype(np.int32))).nnz == 0
-    assert found.nnz == 3
+    assert found.nnz == 2
+    assert (found != csr_matrix([[0, 2, 0], [0, 0, 0], [0, 0, 7]])).nnz == 0

@@ -13,10 +13,10 @@ from torch import Tensor
 from gpjepa.core.errors import NumericError
 from gpjepa.core.random import numpy_stream, torch_stream
 from gpjepa.inference.cells import CellTable
-from gpjepa.model.abduction import counterfactual
+from gpjepa.model.abduction import counterfactual_counts
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
-from gpjepa.model.sparse_counts import compact
+from gpjepa.model.sparse_counts import SparseCounts, csr_of
 
 ROWS = 4096  # cells decoded at once
 
@@ -62,7 +62,7 @@ def respond(
     totals: list[np.ndarray] = []
     for start in range(0, len(source), ROWS):
         rows = np.arange(start, min(start + ROWS, len(source)))
-        counts, library = controls.dense(source[rows], device)
+        counts, library = controls.sparse(source[rows], device)
         state = model.encoder(counts, library)
         prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
         latent = model.head.sample(prediction, generator)
@@ -71,7 +71,7 @@ def respond(
         changed = become(
             model, counts, library, states, offset, generator, steering, members=members
         )
-        drawn = compact(changed.cpu())
+        drawn = csr_of(changed)
         parts.append(drawn)
         totals.append(library_of(model, drawn, controls.library[source[rows]]))
     return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
@@ -79,14 +79,14 @@ def respond(
 
 def become(
     model: WorldModel,
-    counts: Float[Tensor, "B G"],
+    counts: SparseCounts,
     library: Float[Tensor, " B"],
     states: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
     offset: Float[Tensor, " C"] | None,
     generator: torch.Generator,
     steering: Float[Tensor, " C"] | None = None,
     members: Int[Tensor, "B K"] | None = None,
-) -> Float[Tensor, "B G"]:
+) -> SparseCounts:
     """Return the counts of control cells whose state goes from the first to the second.
 
     `steering` adds to the logits of the second. With the `members` of each cell's perturbation,
@@ -103,15 +103,17 @@ def become(
         )
     if members is not None:
         after = model.outcome(members, before, after, generator, led=steering is not None)
-    return settle(model, counterfactual(counts, before, after, generator), library, generator)
+    return settle(
+        model, counterfactual_counts(counts, before, after, generator), library, generator
+    )
 
 
 def settle(
     model: WorldModel,
-    counts: Float[Tensor, "B G"],
+    counts: SparseCounts,
     library: Float[Tensor, " B"],
     generator: torch.Generator,
-) -> Float[Tensor, "B G"]:
+) -> SparseCounts:
     """Bring sampled counts within the library where it counts the rest of the transcriptome too.
 
     Without a rest the library is the sum of the counts themselves, and thinning would bias it.
@@ -127,17 +129,18 @@ def library_of(model: WorldModel, counts: csr_matrix, library: np.ndarray) -> np
 
 
 def fit_library(
-    counts: Float[Tensor, "B G"], library: Float[Tensor, " B"], generator: torch.Generator
-) -> Float[Tensor, "B G"]:
+    counts: SparseCounts, library: Float[Tensor, " B"], generator: torch.Generator
+) -> SparseCounts:
     """Thin the cells whose counts exceed their library until the total holds them.
 
     A measured cell's total is never below the sum of its genes; a cell that drew more keeps each
     count with probability library / sum, again where that leaves too many.
     """
+    cell, value = counts.cell(), counts.value.clone()
     while True:
-        total = counts.sum(dim=1)
-        rows = torch.nonzero(total > library).squeeze(1)
-        if not len(rows):
-            return counts
-        keep = (library[rows] / total[rows]).unsqueeze(1).expand_as(counts[rows]).contiguous()
-        counts = counts.index_copy(0, rows, torch.binomial(counts[rows], keep, generator))
+        total = torch.zeros_like(library).index_add(0, cell, value)
+        some = torch.nonzero((total > library)[cell]).squeeze(1)
+        if not len(some):
+            return SparseCounts(counts.starts, counts.gene, value, counts.genes)
+        keep = (library / total)[cell[some]]
+        value[some] = torch.binomial(value[some], keep, generator)

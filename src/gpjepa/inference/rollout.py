@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from gpjepa.core.random import torch_stream
@@ -15,6 +14,7 @@ from gpjepa.inference.cells import CellTable
 from gpjepa.inference.respond import Population, become, library_of
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
+from gpjepa.model.sparse_counts import csr_of
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def roll_out(
     Each step draws its latent from the predictor given the state that the step before left.
     """
     device = model.device()
-    counts, library = controls.dense(source, device)
+    counts, library = controls.sparse(source, device)
     state = model.encoder(counts, library)
     first = state if model.start is None else model.start(state)
     generator = torch_stream(seed, "rollout", device=device)
@@ -39,5 +39,5 @@ def roll_out(
         state = model.head.sample(model.predict(state, condition), generator)
     states = (first, state if steps else first)
     changed = become(model, counts, library, states, offset, generator)
-    matrix = csr_matrix(changed.cpu().numpy().astype(np.int32))
+    matrix = csr_of(changed)
     return Population(matrix, library_of(model, matrix, controls.library[source]), source)

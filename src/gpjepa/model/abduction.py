@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
@@ -15,10 +14,11 @@ from gpjepa.model.distributions import (
     draw_negative_binomial,
 )
 from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.sparse_counts import SparseCounts, sparse_of
 
 PRIOR = 0.5  # counts added on both sides when the sum of a gene is brought to its mean
 ROUNDS = 5  # of Newton's method on that
-COLUMNS = 512  # genes summed over cells at once
+COLUMNS = 512  # genes that a thread takes at once
 CLOSE = 1e-3  # relative change of a factor at which they end
 
 
@@ -46,7 +46,7 @@ def counterfactual(
         assert isinstance(after, ZeroInflatedNegativeBinomial)
         counts, gone = _without_inflation(counts, before, after, generator)
     elif available(counts, before.mu, after.mu, before.dispersion):
-        return _by_rows(counts, before, after, generator)
+        return _by_rows(sparse_of(counts), before, after, generator).dense()
     rate = expected_rate(counts, before)
     ratio = _ratio(counts, rate, before, after, gone).flatten()
     changed, rate = counts.flatten(), rate.flatten()
@@ -59,6 +59,19 @@ def counterfactual(
     kept = torch.binomial(changed[falls], ratio[falls], generator)
     changed = changed.index_copy(0, falls, kept).view_as(counts)
     return changed if gone is None else changed.masked_fill(gone, 0.0)
+
+
+def counterfactual_counts(
+    counts: SparseCounts,
+    before: CountDistribution,
+    after: CountDistribution,
+    generator: Generator,
+) -> SparseCounts:
+    """Return what `counterfactual` does, of counts without their zeros."""
+    plain = isinstance(before, ZeroInflatedNegativeBinomial)
+    if plain or not available(counts.value, before.mu, after.mu, before.dispersion):
+        return sparse_of(counterfactual(counts.dense(), before, after, generator))
+    return _by_rows(counts, before, after, generator)
 
 
 def expected_rate(
@@ -93,70 +106,63 @@ def _ratio(
     ratio = after.mu / before.mu.clamp_min(TINY)
     if gone is not None:
         counts, rate = counts.masked_fill(gone, 0.0), rate.masked_fill(gone, 0.0)
-
-    def slopes(limit: Tensor) -> tuple[Tensor, Tensor]:
-        slope = torch.where(ratio < limit, counts, rate)
-        return slope.sum(dim=0), (slope * ratio).sum(dim=0)
-
-    return ratio * _factor(after.mean.sum(dim=0), counts.sum(dim=0), slopes)
-
-
-def _factor(
-    wanted: Float[Tensor, " G"],
-    total: Float[Tensor, " G"],
-    slopes: Callable[[Tensor], tuple[Tensor, Tensor]],
-) -> Float[Tensor, " G"]:
-    """Return what brings the expected sum of each gene from its `total` to what is `wanted`.
-
-    `slopes` takes the ratio below which a rate falls; it returns sums over cells of the count
-    where it falls and the expected rate where it rises, as they are and times the ratio.
-    """
-    wanted = wanted + PRIOR
-    factor = torch.ones_like(wanted)
+    wanted = after.mean.sum(dim=0) + PRIOR
+    factor, total = torch.ones_like(wanted), counts.sum(dim=0)
     for _ in range(ROUNDS):
-        slope, steepness = slopes(1.0 / factor)
-        steepness = steepness + PRIOR
+        slope = torch.where(ratio * factor < 1.0, counts, rate)
+        steepness = (slope * ratio).sum(dim=0) + PRIOR
         # x r where a rate falls by r, x + (r − 1) E[λ | x] where it rises
-        expected = factor * steepness + total - slope
+        expected = factor * steepness + total - slope.sum(dim=0)
         change = (factor + (wanted - expected) / steepness).clamp(0.1 * factor, 10.0 * factor)
         settled = bool(((change - factor).abs() <= CLOSE * factor).all())
         factor = change
         if settled:
             break
-    return factor
+    return ratio * factor
 
 
 def _by_rows(
-    counts: Float[Tensor, "B G"],
+    counts: SparseCounts,
     before: CountDistribution,
     after: CountDistribution,
     generator: Generator,
-) -> Float[Tensor, "B G"]:
+) -> SparseCounts:
     """Draw the counterfactual counts cell by cell, compiled; the same distribution."""
     from gpjepa.model.kernels import population_rows
 
     rows, genes = counts.shape
-    ratio, rate, out = (torch.empty((rows, genes)) for _ in range(3))
-    sums = torch.empty((2, genes))
-    edges, columns = blocks(rows), blocks(genes, size=COLUMNS)
-    theta = before.dispersion.contiguous()
-    means = (x.mu.contiguous().numpy() for x in (before, after))
-    given = (counts.contiguous().numpy(), *means, theta.numpy())
-    write = (ratio.numpy(), rate.numpy())
-    side_by_side(lambda i: population_rows.rates(*given, *edges[i], *write), len(edges))
+    theta = before.dispersion.contiguous().numpy()
+    means = before.mu.contiguous().numpy(), after.mu.contiguous().numpy()
+    factor = _factors(counts, means, theta)
+    seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
+    edges, starts = blocks(rows), np.zeros(rows + 1, np.int64)
+    read = (*counts.arrays(), counts.value.numpy(), *means, theta, factor, seeds)
+    drawn: list[tuple[np.ndarray, np.ndarray]] = [(starts, starts)] * len(edges)
 
-    def slopes(limit: Tensor) -> tuple[Tensor, Tensor]:
-        read, to = (given[0], *write, limit.numpy()), sums.numpy()
-        side_by_side(
-            lambda i: population_rows.slopes(*read, *columns[i], to[0], to[1]), len(columns)
-        )
-        return sums[0].clone(), sums[1].clone()
+    def work(block: int) -> None:
+        drawn[block] = population_rows.changed(*read, *edges[block], starts[1:])
 
-    factor = _factor(after.mu.sum(dim=0), counts.sum(dim=0), slopes)
-    seeds = torch.randint(2**62, (rows,), generator=generator)
-    read = (given[0], *write, factor.numpy(), theta.numpy(), seeds.numpy())
-    side_by_side(lambda i: population_rows.changed(*read, *edges[i], out.numpy()), len(edges))
-    return out
+    side_by_side(work, len(edges))
+    gene, value = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    return SparseCounts(
+        torch.from_numpy(starts).cumsum(0),
+        torch.from_numpy(gene),
+        torch.from_numpy(value.astype(np.float32)),
+        genes,
+    )
+
+
+def _factors(
+    counts: SparseCounts, means: tuple[np.ndarray, np.ndarray], theta: np.ndarray
+) -> np.ndarray:
+    """Return the factors of `_ratio` [G], compiled; some genes settle before others."""
+    from gpjepa.model.kernels import gene_factors
+
+    factor, edges = np.empty_like(theta), blocks(len(theta), size=COLUMNS)
+    given = (*means, theta, *counts.arrays(), counts.value.numpy())
+    rule = (np.float32(PRIOR), ROUNDS, np.float32(CLOSE))
+    side_by_side(lambda i: gene_factors.balance(*given, *edges[i], *rule, factor), len(edges))
+    return factor
 
 
 def _without_inflation(

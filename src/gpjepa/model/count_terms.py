@@ -68,7 +68,7 @@ def scaled_shares(
     logits = torch.addmm(bias, latent, weight.t())
     out = logits if genes == logits.shape[1] else torch.empty((len(latent), genes))
     edges = blocks(len(latent))
-    read = (logits.numpy(), logits.amax(dim=1).numpy(), library.numpy())
+    read = (logits.numpy(), library.numpy())
     side_by_side(lambda i: count_rows.scaled(*read, *edges[i], out.numpy()), len(edges))
     return out
 
@@ -122,14 +122,14 @@ def _likelihoods(logits: Tensor, theta: Tensor, asked: Asked) -> tuple[Tensor, T
     by_gene = torch.zeros((parts * each, theta.shape[0]))
     gain, rise = (torch.empty((TABLE, theta.shape[0])).numpy() for _ in range(2))
     count_rows.tabulate(theta.numpy(), _log_factorials(), gain, rise)
-    peak, inverse = logits.amax(dim=1), theta.reciprocal()
+    inverse = theta.reciprocal()
     genes = (asked.library.numpy(), theta.numpy(), inverse.numpy(), gain, rise)
     csr = (counts.starts.numpy(), counts.gene.numpy(), counts.value.numpy(), cells)
     own, down, sums, values = logits.numpy(), slope.numpy(), by_gene.numpy(), total.numpy()
 
     def work(block: int) -> None:
         first, last = edges[block]
-        count_rows.shares(own, peak.numpy(), first, last)
+        count_rows.shares(own, first, last)
         if first < measured:
             count_rows.likelihood(own, *genes, *csr, first, last, values, down, sums[block])
 

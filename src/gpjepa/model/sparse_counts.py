@@ -18,7 +18,7 @@ class SparseCounts:
     """Positive counts of B cells over G genes, cell by cell (CSR).
 
     `starts` [B + 1] says where each cell begins in `gene` and `value` [N]; a gene comes once in a
-    cell.
+    cell, in order.
     """
 
     starts: Int[Tensor, " B1"]
@@ -106,18 +106,29 @@ def joined(*parts: SparseCounts) -> SparseCounts:
     )
 
 
-def compact(dense: Float[Tensor, "B G"]) -> csr_matrix:
-    """Return counts on the CPU as int32 CSR."""
+def sparse_of(dense: Float[Tensor, "B G"]) -> SparseCounts:
+    """Return counts without their zeros."""
     if not available(dense):
-        return csr_matrix(dense.numpy().astype(np.int32))
-    from gpjepa.model.kernels import population_rows
+        cell, gene = torch.nonzero(dense, as_tuple=True)
+        each = torch.bincount(cell, minlength=len(dense))
+        starts = torch.cat((each.new_zeros(1), each.cumsum(0)))
+        return SparseCounts(starts, gene.int(), dense[cell, gene], dense.shape[1])
+    from gpjepa.model.kernels import dense_rows
 
     rows, values = len(dense), dense.contiguous().numpy()
-    edges, starts = blocks(rows), np.zeros(rows + 1, np.int64)
-    side_by_side(lambda i: population_rows.filled(values, *edges[i], starts[1:]), len(edges))
-    np.cumsum(starts, out=starts)
-    gene, value = (np.empty(starts[-1], np.int32) for _ in range(2))
-    side_by_side(
-        lambda i: population_rows.compact(values, starts, *edges[i], gene, value), len(edges)
-    )
-    return csr_matrix((value, gene, starts), shape=values.shape)
+    edges, ends = blocks(rows), np.zeros(rows + 1, np.int64)
+    side_by_side(lambda i: dense_rows.filled(values, *edges[i], ends[1:]), len(edges))
+    np.cumsum(ends, out=ends)
+    genes, found = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
+    side_by_side(lambda i: dense_rows.compact(values, ends, *edges[i], genes, found), len(edges))
+    parts = (torch.from_numpy(x) for x in (ends, genes, found))
+    return SparseCounts(*parts, genes=dense.shape[1])
+
+
+def csr_of(counts: SparseCounts) -> csr_matrix:
+    """Return counts as int32 CSR, those that are zero left out."""
+    counts = counts.to("cpu")
+    value = counts.value.to(torch.int32).numpy()
+    found = csr_matrix((value, counts.gene.numpy(), counts.starts.numpy()), shape=counts.shape)
+    found.eliminate_zeros()
+    return found

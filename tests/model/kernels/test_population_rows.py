@@ -8,46 +8,95 @@ pytest.importorskip("numba")
 
 from gpjepa.model.kernels import population_rows
 
-CELLS = 40_000
+CELLS = 20_000
 
 
-@pytest.mark.parametrize(("mean", "theta"), [(0.02, 0.3), (3.0, 0.7), (20.0, 5.0), (400.0, 2.0)])
-def test_gains_follow_the_negative_binomial(mean, theta) -> None:
-    counts, ratio = np.zeros((CELLS, 1), np.float32), np.full((CELLS, 1), 2.0, np.float32)
-    rate, out = np.full((CELLS, 1), mean, np.float32), np.empty((CELLS, 1), np.float32)
-    factor, size = np.ones(1, np.float32), np.array([theta], np.float32)
-    seeds = np.random.default_rng(0).integers(2**62, size=CELLS)
-    population_rows.changed(counts, ratio, rate, factor, size, seeds, 0, CELLS, out)
-    expected = stats.nbinom(theta, theta / (theta + mean))
+def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.ndarray:
+    """Return what every cell of `rows` equal ones becomes, dense."""
+    genes = np.flatnonzero(counts).astype(np.int32)
+    starts = np.arange(rows + 1, dtype=np.int64) * len(genes)
+    values = np.tile(np.asarray(counts, np.float32)[genes], rows)
+    means = [np.tile(np.asarray(mean, np.float32), (rows, 1)) for mean in (before, after)]
+    theta, one = np.asarray(theta, np.float32), np.ones(len(counts), np.float32)
+    seeds = np.random.default_rng(seed).integers(2**62, size=rows)
+    number = np.empty(rows, np.int64)
+    given = (starts, np.tile(genes, rows), values, *means, theta, one, seeds)
+    gene, value = population_rows.changed(*given, 0, rows, number)
+    out = np.zeros((rows, len(counts)), int)
+    out[np.repeat(np.arange(rows), number), gene] = value
+    assert (value > 0).all()
+    within = np.diff(gene)[np.diff(np.repeat(np.arange(rows), number)) == 0]
+    assert (within > 0).all()  # the genes of a cell are in order
+    return out
+
+
+def like(found: np.ndarray, expected) -> bool:
+    """Tell whether draws are like those of a distribution of scipy, by χ²."""
     edges = np.unique(expected.ppf(np.linspace(0.02, 0.98, 13)))
     shares = np.diff(np.concatenate(([0.0], expected.cdf(edges), [1.0])))
-    found = np.histogram(out[:, 0], np.concatenate(([-np.inf], edges + 0.5, [np.inf])))[0]
-    assert stats.chisquare(found[shares > 0], shares[shares > 0] * CELLS).pvalue > 1e-3
+    seen = np.histogram(found, np.concatenate(([-np.inf], edges + 0.5, [np.inf])))[0]
+    kept = shares > 1e-12
+    return stats.chisquare(seen[kept], shares[kept] * len(found)).pvalue > 1e-3
 
 
-def test_losses_keep_each_count_with_the_ratio() -> None:
-    counts = np.full((CELLS, 1), 9.0, np.float32)
-    ratio, rate = np.full_like(counts, 0.3), np.full_like(counts, 9.0)
-    out, one = np.empty_like(counts), np.ones(1, np.float32)
-    seeds = np.random.default_rng(1).integers(2**62, size=CELLS)
-    population_rows.changed(counts, ratio, rate, one, one, seeds, 0, CELLS, out)
-    expected = stats.binom(9, 0.3).pmf(np.arange(10)) * CELLS
-    found = np.bincount(out[:, 0].astype(int), minlength=10)
-    pooled = [np.append(x[:7], x[7:].sum()) for x in (found, expected)]
-    assert stats.chisquare(*pooled).pvalue > 1e-3
-    assert abs(out.mean() - 2.7) < 4.5 * np.sqrt(9 * 0.21 / CELLS)
-    assert abs(out.var() - 9 * 0.21) < 0.06
+MEANS = (0.003, 0.02, 0.5, 3.0, 20.0, 400.0)
+THETAS = (0.05, 0.3, 2.0, 50.0)
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_genes_without_counts_that_nothing_came_before_are_negative_binomial(theta) -> None:
+    means = np.repeat(MEANS, 7)  # more than a stretch, small and large ones side by side
+    found = drawn(np.zeros(42), np.zeros(42), means, np.full(42, theta))
+    for gene, mean in enumerate(means):
+        expected = stats.nbinom(theta, theta / (theta + mean))
+        assert like(found[:, gene], expected), (mean, theta)
+        error = np.sqrt(expected.var() / CELLS)
+        assert abs(found[:, gene].mean() - mean) < 4.5 * error
+        silent = expected.pmf(0)
+        error = np.sqrt(silent * (1 - silent) / CELLS)
+        assert abs((found[:, gene] == 0).mean() - silent) < 4.5 * error + 1e-9
+    assert abs(np.corrcoef(found.T) - np.eye(42)).max() < 0.05
+
+
+@pytest.mark.parametrize("ratio", [1.1, 4.0, 60.0])
+@pytest.mark.parametrize("theta", [0.3, 5.0])
+def test_counts_whose_rate_rises_gain_what_they_say_of_it(ratio, theta) -> None:
+    counts, mean = np.array([1.0, 7.0, 0.0, 40.0]), np.array([2.0, 3.0, 0.7, 30.0])
+    found = drawn(counts, mean, ratio * mean, np.full(4, theta)) - counts
+    for gene, (count, before) in enumerate(zip(counts, mean, strict=True)):
+        size = theta + count
+        more = (ratio - 1.0) * before * size / (theta + before)
+        assert like(found[:, gene], stats.nbinom(size, size / (size + more))), (count, more)
+
+
+@pytest.mark.parametrize("ratio", [0.97, 0.3, 0.01])
+def test_losses_keep_each_count_with_the_ratio(ratio) -> None:
+    counts, mean = np.array([9.0, 0.0, 1.0, 80.0]), np.array([4.0, 3.0, 2.0, 90.0])
+    found = drawn(counts, mean, ratio * mean, np.full(4, 2.0))
+    for gene in (0, 2, 3):
+        assert like(found[:, gene], stats.binom(int(counts[gene]), ratio))
+    assert not found[:, 1].any()
+
+
+def test_a_rate_that_falls_to_nothing_leaves_nothing() -> None:
+    found = drawn([3.0, 500.0], [1.0, 2.0], [0.0, 1e-30], [1.0, 1.0], rows=50)
+    assert not found.any()
 
 
 def test_cells_do_not_depend_on_which_others_are_drawn() -> None:
     rng = np.random.default_rng(2)
-    counts = rng.poisson(2.0, (60, 30)).astype(np.float32)
-    ratio = np.exp(rng.normal(size=(60, 30))).astype(np.float32)
+    dense = rng.poisson(0.5, (60, 30)).astype(np.float32)
+    cell, gene = np.nonzero(dense)
+    starts = np.r_[0, np.cumsum(np.bincount(cell, minlength=60))]
+    means = [np.exp(rng.normal(size=(60, 30))).astype(np.float32) for _ in range(2)]
     seeds, one = rng.integers(2**62, size=60), np.ones(30, np.float32)
-    whole, part = np.empty_like(counts), np.empty_like(counts)
-    population_rows.changed(counts, ratio, counts + 1, one, one, seeds, 0, 60, whole)
-    for first in range(0, 60, 7):
-        last = min(first + 7, 60)
-        population_rows.changed(counts, ratio, counts + 1, one, one, seeds, first, last, part)
-    assert np.array_equal(whole, part)
-    assert not np.array_equal(whole[0], counts[0])
+    given = (starts, gene.astype(np.int32), dense[cell, gene], *means, one, one, seeds)
+    number, parts = np.empty(60, np.int64), np.empty(60, np.int64)
+    whole = population_rows.changed(*given, 0, 60, number)
+    some = [
+        population_rows.changed(*given, first, min(first + 7, 60), parts)
+        for first in range(0, 60, 7)
+    ]
+    assert np.array_equal(number, parts)
+    for one_of, others in zip(whole, zip(*some, strict=True), strict=True):
+        assert np.array_equal(one_of, np.concatenate(others))

@@ -15,7 +15,7 @@ from numba import njit
 
 from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
 
-FLOAT = np.float32
+FLOAT, INT = np.float32, np.int32
 TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
@@ -59,25 +59,39 @@ def tabulate(dispersion, constant, gain, slope):
 
 
 @njit(**OPTIONS)
-def shares(logits, peak, first, last):
-    """Write the softmax of each row in its place; `peak` [N] is its greatest logit."""
+def _peak(values):
+    """Return the greatest; as integers of the same order, which compare several at once."""
+    bits, most = values.view(np.int32), INT(-2147483647)
+    for i in range(bits.shape[0]):
+        most = max(most, INT(bits[i] ^ ((bits[i] >> INT(31)) & INT(0x7FFFFFFF))))
+    return INT(most ^ ((most >> INT(31)) & INT(0x7FFFFFFF))).view(np.float32)
+
+
+@njit(**OPTIONS)
+def _powers(own):
+    """Write e^(x − greatest) in the place of each x and return the sum."""
+    top = _peak(own)
+    for c in range(own.shape[0]):
+        own[c] = exp_below(own[c] - top)
+    return _sum(own)
+
+
+@njit(**OPTIONS)
+def shares(logits, first, last):
+    """Write the softmax of each row in its place."""
     for row in range(first, last):
-        own, top = logits[row], peak[row]
-        for c in range(own.shape[0]):
-            own[c] = exp_below(own[c] - top)
-        scale = FLOAT(1.0) / _sum(own)
+        own = logits[row]
+        scale = FLOAT(1.0) / _powers(own)
         for c in range(own.shape[0]):
             own[c] *= scale
 
 
 @njit(**OPTIONS)
-def scaled(logits, peak, library, first, last, out):
+def scaled(logits, library, first, last, out):
     """Write the softmax times `library` [N] of the classes that `out` [N, G] has room for."""
     for row in range(first, last):
-        own, to, top = logits[row], out[row], peak[row]
-        for c in range(own.shape[0]):
-            own[c] = exp_below(own[c] - top)
-        scale = library[row] / _sum(own)
+        own, to = logits[row], out[row]
+        scale = library[row] / _powers(own)
         for c in range(to.shape[0]):
             to[c] = own[c] * scale
 

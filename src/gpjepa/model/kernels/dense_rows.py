@@ -1,4 +1,4 @@
-"""Dense rows out of sparse ones, each gene written once; numba.
+"""Dense rows out of sparse ones and back, each gene written once; numba.
 
 Cells are rows in CSR form: `starts` [B + 1] and `genes` [N]. Single precision.
 """
@@ -19,11 +19,18 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 
 
 @njit(**OPTIONS)
+def _logs(counts, per_count, start, stop, out):
+    for at in range(start, stop):
+        out[at] = log1p_of(counts[at] * per_count)
+
+
+@njit(**OPTIONS)
 def expression(starts, genes, counts, per_count, scale, first, last, out):
     """Write log1p(count · `per_count` [B]) · `scale` [G] of each count to `out` [N]."""
     for row in range(first, last):
-        for at in range(starts[row], starts[row + 1]):
-            out[at] = log1p_of(counts[at] * per_count[row]) * scale[genes[at]]
+        _logs(counts, per_count[row], starts[row], starts[row + 1], out)
+    for at in range(starts[first], starts[last]):
+        out[at] *= scale[genes[at]]
 
 
 @njit(**OPTIONS)
@@ -74,3 +81,25 @@ def sides(
             seen[g] = centre[g] * within
             hidden[g] = -centre[g] * without
             marks[g] = mark
+
+
+@njit(**OPTIONS)
+def filled(dense, first, last, number):
+    """Write how many entries of each row are not zero."""
+    for row in range(first, last):
+        found = 0
+        for g in range(dense.shape[1]):
+            found += dense[row, g] != 0.0
+        number[row] = found
+
+
+@njit(**OPTIONS)
+def compact(dense, starts, first, last, genes, values):
+    """Write the entries that are not zero, row by row from `starts` on."""
+    for row in range(first, last):
+        at = starts[row]
+        for g in range(dense.shape[1]):
+            if dense[row, g] != 0.0:
+                genes[at] = g
+                values[at] = dense[row, g]
+                at += 1

@@ -1,8 +1,11 @@
-"""What measured counts become when their rates change, gene by gene; numba.
+"""What measured counts become when their rates change, cell by cell; numba.
 
-Rows are cells, [B, G]. Random numbers come from a 64-bit seed of each row, so that they do not
-depend on how the rows are shared out among threads. Source of the generator: Steele et al. 2014,
-SplitMix64.
+Rows are cells, [B, G]; counts above zero are given in CSR form: `starts` [B + 1], `genes` [N] in
+order and `counts` [N]. A gain is NB, which is a Poisson process of rate h = θ log(1 + m/θ) for
+mean m whose events each bring a number of the logarithmic series (Quenouille 1949); a count is
+kept with probability r if it is hit by none of the events of a process of rate −log r. The
+processes of all genes are gone along by exponential gaps, so that nothing is drawn where nothing
+happens.
 """
 
 from __future__ import annotations
@@ -14,150 +17,213 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import exp_below, log1p_of
+from gpjepa.model.kernels.draws import logarithmic, negative_binomial, thinned, uniform, waiting
+from gpjepa.model.kernels.maths import log1p_of
 
 FLOAT, WORD = np.float32, np.uint64
-TINY = FLOAT(1e-8)
-STEP, FIRST, SECOND = WORD(0x9E3779B97F4A7C15), WORD(0xBF58476D1CE4E5B9), WORD(0x94D049BB133111EB)
-UNIT = 1.0 / 9007199254740992.0  # 2⁻⁵³
-MOST = 24.0  # expected counts that are found by going up from 0
+LEAST = FLOAT(1e-30)
+STRETCH = 32  # genes whose rates are summed
+MUCH = FLOAT(4.0)  # expected events of a gene from which its count is drawn by itself
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)
-def rates(counts, before, after, dispersion, first, last, ratio, rate):
-    """Write by what each rate changes, and E[λ | x] = μ (θ + x)/(θ + μ)."""
-    for row in range(first, last):
-        for g in range(dispersion.shape[0]):
-            mean, theta = before[row, g], dispersion[g]
-            ratio[row, g] = after[row, g] / max(mean, TINY)
-            rate[row, g] = mean * (theta + counts[row, g]) / (theta + mean)
-
-
-@njit(**OPTIONS)
-def slopes(counts, ratio, rate, limit, first, last, slope, steepness):
-    """Sum over cells what a gene is multiplied by, and it times the ratio, for some genes.
-
-    The count where the ratio is below `limit` [G], else the expected rate.
-    """
-    slope[first:last] = FLOAT(0.0)
-    steepness[first:last] = FLOAT(0.0)
-    some, all_of = limit[first:last], slope[first:last]
-    for row in range(counts.shape[0]):
-        read = (counts[row, first:last], ratio[row, first:last], rate[row, first:last])
-        _add_slopes(read[0], read[1], read[2], some, all_of, steepness[first:last])
-
-
-@njit(**OPTIONS)
-def _add_slopes(count, ratio, rate, limit, slope, steepness):
-    for g in range(limit.shape[0]):
-        part = count[g] if ratio[g] < limit[g] else rate[g]
-        slope[g] += part
-        steepness[g] += part * ratio[g]
-
-
-@njit(**OPTIONS)
-def _next(state):
-    """Return the next state and a number in [0, 1)."""
-    state = WORD(state + STEP)
-    z = WORD((state ^ WORD(state >> WORD(30))) * FIRST)
-    z = WORD((z ^ WORD(z >> WORD(27))) * SECOND)
-    return state, float(WORD(z ^ WORD(z >> WORD(31))) >> WORD(11)) * UNIT
-
-
-@njit(**OPTIONS)
-def _upward(silent, size, share, chance):
-    """Return the count at which NB probabilities sum to `chance`, from `silent` at 0.
-
-    `share` is the probability of one more; the search ends where float64 can add nothing.
-    """
-    count, term, total = 0, silent, silent
-    while total <= chance and (term > 1e-18 or count < 2.0 * MOST):
-        term *= share * (size + count) / (count + 1.0)
-        count += 1
-        total += term
-    return count
-
-
-@njit(**OPTIONS)
-def _in_parts(state, size, mean):
-    """Draw an NB count of a great mean as the sum of several of small ones."""
-    share, parts, total = mean / (mean + size), math.ceil(mean / MOST), 0
-    size /= parts
-    silent = math.exp(size * math.log1p(-share))
-    for _ in range(parts):
-        state, chance = _next(state)
-        total += _upward(silent, size, share, chance)
-    return state, total
-
-
-@njit(**OPTIONS)
-def _thinned(state, count, keep):
-    """Draw how many of `count` are kept."""
-    kept = 0
-    for _ in range(int(count)):
-        state, chance = _next(state)
-        kept += chance < keep
-    return state, kept
-
-
-@njit(**OPTIONS)
-def _silences(counts, ratio, rate, factor, dispersion, more, silent):
-    """Write the expected gain of each gene and the probability that there is none."""
+def _gains(before, after, dispersion, factor, mean):
+    """Write the expected gain of each gene as if it had no count, (r − 1) E[λ | 0] above zero."""
     for g in range(dispersion.shape[0]):
-        size = counts[g] + dispersion[g]
-        mean = max(ratio[g] * factor[g] - FLOAT(1.0), FLOAT(0.0)) * rate[g]
-        more[g] = mean
-        silent[g] = exp_below(-size * log1p_of(mean / size))
+        more = max(after[g] * factor[g] - before[g], FLOAT(0.0))
+        mean[g] = more * dispersion[g] / (dispersion[g] + before[g])
+
+
+@njit(fastmath=True, **OPTIONS)
+def _sums(mean, total):
+    """Sum the means of each stretch, a row."""
+    for stretch in range(mean.shape[0]):
+        here = FLOAT(0.0)
+        for g in range(STRETCH):
+            here += mean[stretch, g]
+        total[stretch] = here
 
 
 @njit(**OPTIONS)
-def changed(counts, ratio, rate, factor, dispersion, seeds, first, last, out):
-    """Write the counts of cells whose rates change by `ratio` times `factor` [G].
+def _take(own, before, after, dispersion, factor, mean, low, high, theta, gain):
+    """Gather what belongs to the genes with counts, and take them from the others."""
+    for i in range(own.shape[0]):
+        g = own[i]
+        low[i], high[i], theta[i] = before[g], after[g] * factor[g], dispersion[g]
+        gain[i] = mean[g]
+        mean[g] = FLOAT(0.0)
 
-    A rate that falls keeps each count with that probability, one that rises gains what a Gamma of
-    shape x + θ says. Cells are seeded by `seeds` [B].
+
+@njit(**OPTIONS)
+def _rates(count, low, high, theta, gain, odds, size, rate):
+    """Write of each count the rate of its process, and what its events bring.
+
+    Where it rises, NB of dispersion `size` and mean `size` · `odds`; else 1/(1 + `odds`) is the
+    probability to keep each.
     """
-    genes = dispersion.shape[0]
-    more, silent = np.empty(genes, FLOAT), np.empty(genes, FLOAT)
-    for row in range(first, last):
-        own, to, state = counts[row], out[row], WORD(seeds[row])
-        _silences(own, ratio[row], rate[row], factor, dispersion, more, silent)
-        for g in range(genes):
-            mean, keep, number = float(more[g]), ratio[row, g] * factor[g], 0
-            size = float(own[g]) + float(dispersion[g])
-            if mean > MOST:
-                state, number = _in_parts(state, size, mean)
-                to[g] = own[g] + FLOAT(number)
-            elif mean > 0.0:
-                state, chance = _next(state)
-                if chance >= silent[g]:
-                    number = _upward(float(silent[g]), size, mean / (mean + size), chance)
-                to[g] = own[g] + FLOAT(number)
-            elif own[g] > 0.0 and keep < 1.0:
-                state, number = _thinned(state, own[g], keep)
-                to[g] = FLOAT(number)
+    for i in range(count.shape[0]):
+        rises = gain[i] > FLOAT(0.0)
+        fall = max(low[i] - high[i], FLOAT(0.0)) / max(high[i], LEAST)
+        odds[i] = gain[i] / theta[i] if rises else fall
+        size[i] = count[i] + (theta[i] if rises else FLOAT(0.0))
+        rate[i] = size[i] * log1p_of(odds[i])
+
+
+@njit(**OPTIONS)
+def _at_once(state, count, gain, odds, size):
+    """Draw what a count becomes whose rate changes much."""
+    if gain > FLOAT(0.0):
+        state, more = negative_binomial(state, float(size), float(size) * float(odds))
+        return state, int(count) + more
+    return thinned(state, int(count), 1.0 / (1.0 + float(odds)))
+
+
+@njit(**OPTIONS)
+def _kept(state, count, gain, odds, size, rate, kept):
+    """Write what the counts become; return the state."""
+    state, ahead = waiting(state)
+    for i in range(count.shape[0]):
+        kept[i] = int(count[i])
+        if rate[i] > MUCH:
+            state, kept[i] = _at_once(state, count[i], gain[i], odds[i], size[i])
+            continue
+        while ahead < rate[i]:
+            if gain[i] > FLOAT(0.0):
+                state, more = logarithmic(state, odds[i] / (1.0 + odds[i]))
+                kept[i] += more
             else:
-                to[g] = own[g]
+                state, chance = uniform(state)
+                kept[i] -= chance * count[i] < kept[i]
+            state, gap = waiting(state)
+            ahead += gap
+        ahead -= rate[i]
+    return state
 
 
 @njit(**OPTIONS)
-def filled(dense, first, last, number):
-    """Write how many entries of each row are not zero."""
-    for row in range(first, last):
-        found = 0
-        for g in range(dense.shape[1]):
-            found += dense[row, g] != 0.0
-        number[row] = found
+def _event(state, mean, size):
+    """Draw what an event of rate `mean` ≥ h brings, which may be nothing."""
+    odds = mean / size
+    state, chance = uniform(state)
+    if chance * odds >= math.log1p(odds):
+        return state, 0
+    return logarithmic(state, odds / (1.0 + odds))
 
 
 @njit(**OPTIONS)
-def compact(dense, starts, first, last, genes, values):
-    """Write the entries that are not zero, row by row from `starts` on."""
-    for row in range(first, last):
-        at = starts[row]
-        for g in range(dense.shape[1]):
-            if dense[row, g] != 0.0:
-                genes[at] = g
-                values[at] = int(dense[row, g])
+def _large(state, mean, dispersion, first, genes, values, at):
+    """Append gains of the genes of great rates, each by itself, and take their rates away."""
+    for g in range(first, min(first + STRETCH, dispersion.shape[0])):
+        if mean[g] > MUCH:
+            state, number = negative_binomial(state, float(dispersion[g]), float(mean[g]))
+            mean[g] = FLOAT(0.0)
+            if number:
+                genes[at], values[at] = g, number
                 at += 1
+    return state, at
+
+
+@njit(**OPTIONS)
+def _ordered(genes, values, start, stop):
+    """Put few entries in the order of their genes."""
+    for i in range(start + 1, stop):
+        gene, value, j = genes[i], values[i], i
+        while j > start and genes[j - 1] > gene:
+            genes[j], values[j] = genes[j - 1], values[j - 1]
+            j -= 1
+        genes[j], values[j] = gene, value
+
+
+@njit(**OPTIONS)
+def _gained(state, mean, total, dispersion, genes, values):
+    """Write what is gained where there is no count, in order; return the state and how many."""
+    at = 0
+    state, ahead = waiting(state)
+    for stretch in range(total.shape[0]):
+        g, start, whole = STRETCH * stretch, at, float(total[stretch])
+        stop = min(g + STRETCH, dispersion.shape[0])
+        if whole > MUCH:
+            state, at = _large(state, mean, dispersion, g, genes, values, at)
+            whole = 0.0
+            for i in range(g, stop):
+                whole += mean[i]
+        large, passed = at, 0.0
+        while ahead < whole:
+            while g < stop and passed + mean[g] <= ahead:
+                passed += mean[g]
+                g += 1
+            if g == stop:  # rounding: the sum is a little less
+                break
+            state, number = _event(state, float(mean[g]), float(dispersion[g]))
+            if number and at > large and genes[at - 1] == g:
+                values[at - 1] += number
+            elif number:
+                genes[at], values[at] = g, number
+                at += 1
+            state, gap = waiting(state)
+            ahead += gap
+        ahead = max(ahead - whole, 0.0)
+        if large > start:
+            _ordered(genes, values, start, at)
+    return state, at
+
+
+@njit(**OPTIONS)
+def _merged(own, kept, genes, values, number, to_genes, to_values, at):
+    """Write the kept counts of `own` genes and the gained ones in order; return where they end."""
+    i = 0
+    for j in range(own.shape[0]):
+        while i < number and genes[i] < own[j]:
+            to_genes[at], to_values[at] = genes[i], values[i]
+            i += 1
+            at += 1
+        if kept[j]:
+            to_genes[at], to_values[at] = own[j], kept[j]
+            at += 1
+    while i < number:
+        to_genes[at], to_values[at] = genes[i], values[i]
+        i += 1
+        at += 1
+    return at
+
+
+@njit(**OPTIONS)
+def _with_room(array, used, more):
+    """Return the array with room for `more` entries beyond those used."""
+    if used + more <= array.shape[0]:
+        return array
+    larger = np.empty(2 * used + 4 * more, array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+@njit(**OPTIONS)
+def changed(starts, genes, counts, before, after, dispersion, factor, seeds, first, last, number):
+    """Return genes and counts of cells whose rates go from `before` to `after` times `factor` [G].
+
+    A rate that falls keeps each count with the ratio as probability, one that rises gains what a
+    Gamma of shape x + θ says. Cells are seeded by `seeds` [B]; `number` [B] is how many each has.
+    """
+    width = dispersion.shape[0]
+    stretches = (width + STRETCH - 1) // STRETCH
+    table, total = np.zeros((stretches, STRETCH), FLOAT), np.empty(stretches, FLOAT)
+    mean, space = table.reshape(stretches * STRETCH), np.empty((7, width), FLOAT)
+    kept, found = np.empty(width, np.int32), np.empty(width, np.int32)
+    values = np.empty(width, np.int32)
+    to_genes, to_values, at = np.empty(0, np.int32), np.empty(0, np.int32), 0
+    for row in range(first, last):
+        to_genes, to_values = _with_room(to_genes, at, width), _with_room(to_values, at, width)
+        own, count = genes[starts[row] : starts[row + 1]], counts[starts[row] : starts[row + 1]]
+        old, new = before[row], after[row]
+        _gains(old, new, dispersion, factor, mean)
+        low, high, theta, gain = space[0], space[1], space[2], space[3]
+        _take(own, old, new, dispersion, factor, mean, low, high, theta, gain)
+        odds, size, rate = space[4], space[5], space[6]
+        _rates(count, low, high, theta, gain, odds, size, rate)
+        state = _kept(WORD(seeds[row]), count, gain, odds, size, rate, kept)
+        _sums(table, total)
+        state, gained = _gained(state, mean, total, dispersion, found, values)
+        end = _merged(own, kept, found, values, gained, to_genes, to_values, at)
+        number[row], at = end - at, end
+    return to_genes[:at], to_values[:at]
