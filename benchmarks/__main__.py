@@ -2,6 +2,7 @@
 
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
+  peers        training and prediction beside cell-gears, biolord, … (an environment for each)
   step         where the time of a training step goes
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
@@ -20,6 +21,7 @@ from importlib import import_module
 COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
+    "peers": ("benchmarks.peers.compare",),
     "step": ("benchmarks.step_profile",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (

@@ -1,0 +1,1 @@
+"""Training and prediction beside cell-gears, biolord, STATE and CellFlow."""

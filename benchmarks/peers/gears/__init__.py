@@ -1,0 +1,1 @@
+"""Turns of cell-gears, in the environment of gears_split."""
