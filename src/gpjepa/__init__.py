@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gpjepa.api.model import GPJEPA as GPJEPA
     from gpjepa.api.plan import ScreenResult as ScreenResult
     from gpjepa.api.plan import virtual_screen_perturbations as virtual_screen_perturbations
+    from gpjepa.api.plan_next import next_experiments as next_experiments
     from gpjepa.api.sequences import plan_sequence as plan_sequence
     from gpjepa.api.sequences import replan as replan
     from gpjepa.core.config import Config as Config
@@ -55,6 +56,7 @@ __all__ = [
     "compose",
     "datasets",
     "evaluate",
+    "next_experiments",
     "plan_sequence",
     "read",
     "replan",
@@ -72,6 +74,8 @@ def _home(name: str) -> str | None:
             return "gpjepa.api.goals"
         case "ScreenResult" | "virtual_screen_perturbations":
             return "gpjepa.api.plan"
+        case "next_experiments":
+            return "gpjepa.api.plan_next"
         case "plan_sequence" | "replan":
             return "gpjepa.api.sequences"
         case "Config":

@@ -9,7 +9,7 @@ import pytest
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan import virtual_screen_perturbations
 from gpjepa.api.plan_request import GoalRequest, SetRequest
-from gpjepa.api.plan_run import plan_file, slug, trace_path
+from gpjepa.api.plan_run import beside_of, plan_file, slug
 from gpjepa.api.plan_settings import Search
 from gpjepa.cli.main import run as command
 from gpjepa.core.errors import OutputExistsError
@@ -50,6 +50,17 @@ def test_the_file_says_what_the_python_call_says(planned, run, screen) -> None:
     assert table["verdict"].tolist() == found.table["verdict"].tolist()
 
 
+def test_experiments_to_make_next_are_written_beside_the_plan(run, options, tmp_path) -> None:
+    out = tmp_path / "p.csv"
+    told = plan_file(run, out, GOAL, SetRequest(), CHOSEN, options, more=2, keep=False)
+    table = pandas.read_csv(tmp_path / "p.next.csv")
+    assert told["next_out"] == str(tmp_path / "p.next.csv")
+    assert table["purpose"].tolist() == ["goal", "goal", "model", "model"]
+    document = json.loads((tmp_path / "p.json").read_text())
+    assert [row["perturbation"] for row in document["next"]] == table["perturbation"].tolist()
+    assert document["next"][2]["energy"] is None
+
+
 def test_an_existing_file_is_refused_before_anything_is_read(planned, options) -> None:
     with pytest.raises(OutputExistsError, match="exists already"):
         plan_file(Path("no-run"), planned[0], GOAL, SetRequest(), CHOSEN, options)
@@ -70,7 +81,7 @@ def test_a_plan_need_not_be_kept(run, options, tmp_path: Path) -> None:
 )
 def test_a_name_becomes_that_of_a_file(name: str, expected: str) -> None:
     assert slug(name) == expected
-    assert trace_path(Path("a/b.csv")) == Path("a/b.trace.csv")
+    assert beside_of(Path("a/b.csv"), "trace") == Path("a/b.trace.csv")
 
 
 def test_the_command_writes_a_plan_and_names_what_is_wrong(run, tmp_path: Path, capsys) -> None:

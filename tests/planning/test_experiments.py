@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from gpjepa.core.errors import ConfigError
-from gpjepa.planning.experiments import Belief, closeness, most_informative, most_promising
+from gpjepa.planning.experiments import (
+    Belief,
+    belief_of,
+    closeness,
+    most_informative,
+    most_promising,
+    told,
+)
 
 
 def belief(covariance: np.ndarray, noise: float = 0.1, width: int = 2) -> Belief:
@@ -89,3 +96,14 @@ def test_more_experiments_than_candidates_are_refused(n: int) -> None:
         most_informative(belief(copies()), n)
     with pytest.raises(ConfigError, match="expected 1 to 6"):
         most_promising(belief(copies()), np.zeros(6), np.zeros((6, 2)), n)
+
+
+def test_beliefs_have_the_errors_that_are_expected_and_measuring_removes_them() -> None:
+    likeness = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 0.5]])
+    belief = belief_of(likeness, np.array([1.0, 3.0, 2.0]), noise=0.0)
+    np.testing.assert_allclose(np.sqrt(np.diagonal(belief.covariance)), [1.0, 3.0, 2.0])
+    assert belief.covariance[0, 1] == pytest.approx(0.5 * 1.0 * 3.0)
+    shares = told(belief, np.array([1, 2, 0]))
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[0] == pytest.approx((9 + 0.25 * 1) / 14)
+    assert most_informative(belief, 1).tolist() == [1]

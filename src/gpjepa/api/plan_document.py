@@ -31,13 +31,13 @@ def document_of(
         "energy": result.energy,
         "distance": result.distance,
         "rescored": len(result.table),
-        "table": [_plain(row) for row in result.table.to_dict(orient="records")],
+        "table": [plain(row) for row in result.table.to_dict(orient="records")],
         "additive": result.additive,
         "said": said(result),
         "comparison": [contest(found) for found in several] if len(several) > 1 else [],
         "excluded": list(result.excluded),
         "notes": list(result.notes),
-        "settings": _plain(setup.search.to_json()),
+        "settings": plain(setup.search.to_json()),
         "constraints": constraints_of(setup.space),
         "traces": {found.planner: points(found) for found in several},
         "map": plan_map(setup, str(result.table["set"].iloc[0])),
@@ -90,7 +90,7 @@ def constraints_of(space: Space) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Return a record with plain numbers; what is not finite becomes None."""
     found = {}
     for key, value in row.items():

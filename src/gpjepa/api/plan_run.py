@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from gpjepa.api.interactions_run import measured_labels
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RunOptions
 from gpjepa.api.plan import Departure, answer, prepared
-from gpjepa.api.plan_document import document_of
+from gpjepa.api.plan_document import document_of, plain
+from gpjepa.api.plan_next import next_for_goal, next_for_model
 from gpjepa.api.plan_request import GoalRequest, SetRequest
 from gpjepa.api.plan_search import Found, search, small
 from gpjepa.api.plan_settings import Search
@@ -37,6 +39,7 @@ def plan_file(
     options: RunOptions,
     *,
     compare: bool = False,
+    more: int = 0,
     keep: bool = True,
     name: str | None = None,
 ) -> dict[str, Any]:
@@ -45,11 +48,13 @@ def plan_file(
     Writes the table to `out`, the search to OUT.trace.csv and everything to OUT.json beside it,
     and, unless `keep` is off, the same to RUN/plans/NAME.json, which the report shows; a plan of
     the same name there is replaced. With `compare` the other planners run on the same budget, the
-    exhaustive one where that is enough for it.
+    exhaustive one where that is enough for it. With `more` experiments to make next, for the goal
+    and for the model, are written to OUT.next.csv.
 
     Raises what `virtual_screen_perturbations` raises, and `OutputExistsError`.
     """
-    beside = {"trace_out": trace_path(out), "json_out": out.with_suffix(".json")}
+    beside = {"trace_out": beside_of(out, "trace"), "json_out": out.with_suffix(".json")}
+    beside |= {"next_out": beside_of(out, "next")} if more else {}
     for path in (out, *beside.values()):
         refuse_existing(path, options.force)
     wanted, asked = goal.goal(), sets.constraints()
@@ -62,6 +67,10 @@ def plan_file(
     result = answer(setup, found, measured_labels(run))
     several = [found, *(others(setup) if compare else ())]
     document = document_of(setup, result, several, options.command)
+    following = experiments(setup, more, measured_labels(run) or ())
+    document["next"] = (
+        [] if following is None else [plain(row) for row in following.to_dict(orient="records")]
+    )
     summary = {
         **{key: value for key, value in document.items() if key not in ("traces", "map")},
         "out": str(out),
@@ -73,6 +82,11 @@ def plan_file(
         beside["trace_out"],
         lambda path: traces(several).to_csv(path, index=False, float_format=DIGITS),
     )
+    if following is not None:
+        write_atomic(
+            beside["next_out"],
+            lambda path: following.to_csv(path, index=False, float_format=DIGITS),
+        )
     write_json(beside["json_out"], document)
     if keep:
         kept = run / PLANS / f"{slug(name or setup.aim.name)}.json"
@@ -80,9 +94,19 @@ def plan_file(
     return summary
 
 
-def trace_path(out: Path) -> Path:
-    """Return where the search goes: plan.trace.csv beside plan.csv."""
-    return out.with_name(f"{out.stem}.trace{out.suffix or '.csv'}")
+def beside_of(out: Path, what: str) -> Path:
+    """Return where what belongs to a plan goes: plan.trace.csv beside plan.csv."""
+    return out.with_name(f"{out.stem}.{what}{out.suffix or '.csv'}")
+
+
+def experiments(setup: Setup, n: int, measured: Collection[str]) -> DataFrame | None:
+    """Return `n` experiments for the goal and `n` for the model; None for none."""
+    import pandas
+
+    if not n:
+        return None
+    own = next_for_model(setup.start, setup.space, n, measured, setup.search.seed)
+    return pandas.concat([next_for_goal(setup, n, measured), own], ignore_index=True)
 
 
 def slug(name: str) -> str:

@@ -14,6 +14,7 @@ from gpjepa.cli.plan_options import GoalOptions, SearchOptions, SetOptions
 SHOWN = 10  # sets printed; all of them are in the file and in --json
 COLUMNS = ("rank", "set", "closed", "energy", "energy_se", "additive_energy", "novelty",
            "measured", "verdict")  # fmt: skip
+NEXT = ("rank", "purpose", "perturbation", "deviation", "told", "energy", "energy_sd", "verdict")
 
 
 def plan(
@@ -36,7 +37,8 @@ def plan(
 ) -> None:
     """Search the sets of perturbations that bring cells to a goal.
 
-    FILE.csv ranks them; FILE.trace.csv beside it has the search, FILE.json everything.
+    FILE.csv ranks them; FILE.trace.csv beside it has the search, FILE.next.csv what to measure
+    next with --next, FILE.json everything.
     """
     from gpjepa.api.plan_run import plan_file
 
@@ -48,6 +50,7 @@ def plan(
         search.search(common.seed, sets),
         common.run_options(),
         compare=search.compare,
+        more=search.next_experiments,
         keep=report,
         name=name,
     )
@@ -65,10 +68,14 @@ def _print(summary: dict[str, Any], quiet: bool) -> None:
     if summary["comparison"]:
         print()
         print_table(summary["comparison"], list(summary["comparison"][0]))
+    if summary.get("next"):
+        print("\nnext experiments")
+        print_table(summary["next"], list(NEXT))
     print()
     print_summary({key: summary[key] for key in ("goal", "start", "distance", "evaluations",
                                                  "sets", "energy", "rescored")})  # fmt: skip
     print(summary["said"])
     for note in summary["notes"]:
         print_note(f"note: {note}", quiet)
-    print_summary({key: summary[key] for key in ("out", "trace_out", "json_out", "kept")})
+    files = ("out", "trace_out", "next_out", "json_out", "kept")
+    print_summary({key: summary[key] for key in files if key in summary})

@@ -176,6 +176,10 @@ class SearchOptions:
     ] = 256
     level: Annotated[float, _SEARCH(help="Level of the intervals, in 0…1.")] = 0.9
     top: Annotated[int, _SEARCH(min=1, metavar="N", help="Sets written.")] = 20
+    next_experiments: Annotated[
+        int,
+        _SEARCH("--next", min=0, metavar="N", help="Also choose N experiments to make next."),
+    ] = 0
     compare: Annotated[
         bool,
         _SEARCH("--compare", help="Run the other planners too, on the same budget."),

@@ -155,6 +155,11 @@ class PairInteraction(nn.Module):
         """Return the shift of each pair."""
         return self.kernel(pairs, self.anchors) @ self.weights
 
+    def covariance(self, pairs: Members) -> Float[Tensor, "N N"]:
+        """Return the posterior covariance of pairs, in units of one direction's scale."""
+        cross = self.kernel(pairs, self.anchors)
+        return self.kernel(pairs, pairs) - cross @ self.precision @ cross.T
+
     def variance(self, pairs: Members) -> Float[Tensor, " N"]:
         """Return the posterior variance of each pair, in units of one direction's scale."""
         cross = self.kernel(pairs, self.anchors)

@@ -14,6 +14,8 @@ from gpjepa.model.error_bars import ErrorBars, Scales
 from gpjepa.model.pair_table import PairTable, pair_table
 from gpjepa.model.stacked import StackedComposition
 
+TOLD = 0.25  # noise variance of what a measured name tells of those alike, relative to a length
+
 
 class Shifts(NamedTuple):
     """Latent shifts [B, D] of sets: of members by themselves, and of members together.
@@ -125,6 +127,27 @@ class EffectComposition(nn.Module):
         row = self._rows(members)
         there = row >= 0
         return there, self.denoised[row.clamp_min(0)] * there[..., None]
+
+    def relation(self, members: Int[Tensor, "B 2"]) -> Float[Tensor, "B B"] | None:
+        """Return how the errors of pairs covary once the measured pairs are known, in no unit.
+
+        Posterior covariance of the compositions' kernels, weighed as they are; None without any.
+        """
+        if self.stacked is None or not self.stacked.compositions:
+            return None
+        pairs = self._members(self._rows(members))
+        found = pairs.effects.new_zeros((len(members), len(members)))
+        for part, share in zip(self.stacked.compositions, self.stacked.shares, strict=True):
+            own = Members(pairs.effects[..., : len(part.factors)], pairs.priors, pairs.ids)
+            found += share * part.interaction.covariance(own)
+        return found
+
+    def likeness(self, members: Int[Tensor, "B 1"]) -> Float[Tensor, "B B"]:
+        """Return how alike names are beforehand, what the measured ones tell of them taken off."""
+        own, known = self.priors[self._rows(members)[:, 0]], self.priors[self.measured]
+        gram = known @ known.T + TOLD * torch.eye(len(known), dtype=own.dtype, device=own.device)
+        across = own @ known.T
+        return own @ own.T - across @ torch.linalg.solve(gram, across.T)
 
     def target(self, members: Int[Tensor, "B K"]) -> Float[Tensor, "B H"]:
         """Return the effects that sets are to have, on `genes`: composed, or sums of denoised."""

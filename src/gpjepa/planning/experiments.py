@@ -30,6 +30,29 @@ class Belief:
         return replace(self, covariance=_conditioned(self.covariance, self.noise, row))
 
 
+def belief_of(likeness: np.ndarray, deviation: np.ndarray, noise: float) -> Belief:
+    """Return the belief about N candidates whose errors have `deviation` [N], along one direction.
+
+    They covary as `likeness` [N, N] says; a measurement has the variance `noise`.
+    """
+    own = np.sqrt(np.maximum(np.diagonal(likeness), TINY))
+    covariance = likeness / np.outer(own, own) * np.outer(deviation, deviation)
+    count = len(deviation)
+    return Belief(np.zeros((count, 1)), covariance, np.ones(1), np.full(count, noise))
+
+
+def told(belief: Belief, rows: np.ndarray) -> np.ndarray:
+    """Return the share of all variance that measuring `rows` in their order takes away, each."""
+    total = float(np.diagonal(belief.covariance).sum())
+    found = []
+    for row in rows:
+        left = belief.after(int(row))
+        gone = np.diagonal(belief.covariance).sum() - np.diagonal(left.covariance).sum()
+        found.append(float(gone) / max(total, TINY))
+        belief = left
+    return np.array(found)
+
+
 def most_informative(belief: Belief, n: int) -> np.ndarray:
     """Return `n` candidates, int64, whose measurement would tell most of all candidates.
 

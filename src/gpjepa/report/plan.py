@@ -45,6 +45,19 @@ class Contest:
     evaluations: str
 
 
+@dataclass(frozen=True)
+class NextRow:
+    """One experiment to make next, for the goal or for the model."""
+
+    label: str
+    purpose: str
+    deviation: str
+    told: str
+    energy: str
+    verdict: str
+    css: str
+
+
 @dataclass(frozen=True, eq=False)
 class PlanView:
     """A plan as the page shows it. `points` is what the map's tooltip says."""
@@ -59,6 +72,7 @@ class PlanView:
     more: int
     has_closed: bool
     contests: tuple[Contest, ...]
+    following: tuple[NextRow, ...]
     search: Markup
     legend: tuple[tuple[str, str], ...]
     cells: Markup
@@ -84,6 +98,7 @@ def _view(plan: Plan) -> PlanView:
         more=max(len(rows) - SHOWN, 0),
         has_closed=any(row.closed for row in rows),
         contests=_contests(plan),
+        following=tuple(_next(row) for row in plan.document.get("next") or ()),
         search=convergence(plan),
         legend=legend_of(plan),
         cells=cells,
@@ -105,6 +120,19 @@ def _row(row: dict[str, Any]) -> PlanRow:
         novelty=number(row.get("novelty")),
         measured="" if measured is None else "yes" if measured else "no",
         nearest=str(row.get("nearest") or ""),
+        verdict=verdict,
+        css=VERDICTS.get(verdict, ("other", ""))[0],
+    )
+
+
+def _next(row: dict[str, Any]) -> NextRow:
+    share, verdict = finite(row.get("told")), str(row.get("verdict") or "")
+    return NextRow(
+        label=str(row.get("perturbation", "")),
+        purpose=str(row.get("purpose", "")),
+        deviation=number(row.get("deviation")),
+        told="" if share is None else f"{share:.1%}",
+        energy=number(row.get("energy")),
         verdict=verdict,
         css=VERDICTS.get(verdict, ("other", ""))[0],
     )
