@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from gpjepa.core.random import derive_seed, numpy_stream
 from gpjepa.data.labels import CONTROL
 from gpjepa.data.sampling import GroupBatches
 from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.ahead import ReadAhead
 from gpjepa.model.perturbation import Condition
 from gpjepa.training.prepare import Annotated
 from gpjepa.training.stage_bc import PairBatch
@@ -33,25 +35,34 @@ class PairSource:
 
     def __call__(self, step: int, device: torch.device) -> PairBatch:
         """Return the batch of a step."""
-        target, group = self.groups.indices(step)
-        rng = numpy_stream(self.seed, "pairs", step)
-        control = self._controls_for(target, group, rng)
+        control, target, group = self.drawn(step)
         rows, local = np.unique(group, return_inverse=True)
-        cells = self.cells
+        cells, table = self.cells, self.ahead.at(step)
         condition = Condition(
             torch.from_numpy(self.members[group]).to(device),
             torch.from_numpy(cells.covariates[target]).to(device),
             _dose(cells.dose, target, device),
         )
         return PairBatch(
-            *cells.table.sparse(control, device),
-            *cells.table.sparse(target, device),
+            *table.sparse(control, device),
+            *table.sparse(target, device),
             condition,
             torch.from_numpy(local).to(device),
             torch.from_numpy(rows - 1).to(device),
             torch.from_numpy(cells.strata[target]).to(device),
             derive_seed(self.seed, "pairing", step),
         )
+
+    def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the control and target cells of a step, and the group of each pair."""
+        target, group = self.groups.indices(step)
+        rng = numpy_stream(self.seed, "pairs", step)
+        return self._controls_for(target, group, rng), target, group
+
+    @cached_property
+    def ahead(self) -> ReadAhead:
+        """Return what holds the cells of a step."""
+        return ReadAhead(self.cells.table, lambda step: np.concatenate(self.drawn(step)[:2]))
 
     def _controls_for(
         self, target: np.ndarray, group: np.ndarray, rng: np.random.Generator

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 
 from gpjepa.core.config import Config
-from gpjepa.data.sampling import ShuffledBatches
+from gpjepa.inference.ahead import ahead_of, shuffled_batches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder, HeldOutPredictor, Views
 from gpjepa.model.masking import MaskPlan, draw_held_out, hold_out
@@ -60,8 +60,8 @@ class MaskedCells(nn.Module):
             expressed_share=part.expressed_share,
             block_share=part.block_share,
         )
-        self.cells = cells
-        self.batches = ShuffledBatches(len(cells), part.batch_size, seed, self.name)
+        self.batches = shuffled_batches(cells, part.batch_size, seed, self.name)
+        self.ahead = ahead_of(cells, self.batches)
 
     def trained(self) -> tuple[nn.Module, ...]:
         """Return the modules that are trained."""
@@ -69,7 +69,7 @@ class MaskedCells(nn.Module):
 
     def batch(self, step: int, device: torch.device) -> CellBatch | SparseBatch:
         """Return the cells of a step."""
-        return CellBatch(*self.cells.dense(self.batches.indices(step), device))
+        return CellBatch(*self.ahead.at(step).dense(self.batches.indices(step), device))
 
     def held_out(self, batch: CellBatch, generator: Generator) -> Bool[Tensor, "B G"]:
         """Draw the genes of each cell that the encoder does not see."""
@@ -102,7 +102,7 @@ class StageA(MaskedCells):
 
     def batch(self, step: int, device: torch.device) -> SparseBatch:
         """Return the cells of a step."""
-        return SparseBatch(*self.cells.sparse(self.batches.indices(step), device))
+        return SparseBatch(*self.ahead.at(step).sparse(self.batches.indices(step), device))
 
     def forward(self, batch: SparseBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the objective: prediction of held-out embeddings and VICReg against collapse."""

@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from gpjepa.core.errors import NumericError
+from gpjepa.core.errors import DataError, NumericError
 from gpjepa.core.random import torch_stream
 from gpjepa.objectives.weights import Terms
 from gpjepa.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -117,7 +117,11 @@ def train_stage(
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
             _set_rates(optimizer, peaks, rate_factor(progress.step, plan.steps))
-            loss = _step(objective, wrapped, stepper, fabric, progress)
+            try:
+                loss = _step(objective, wrapped, stepper, fabric, progress)
+            except DataError:  # cells on disk cannot be read; the step has not changed anything
+                save()
+                raise
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed
