@@ -2,6 +2,8 @@
 
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
+  loader       reading shuffled cells from disk beside reading the same blocks in order
+  memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
   step         where the time of a training step goes
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
@@ -20,6 +22,8 @@ from importlib import import_module
 COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
+    "loader": ("benchmarks.loader",),
+    "memory": ("benchmarks.memory",),
     "step": ("benchmarks.step_profile",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (

@@ -11,6 +11,7 @@ import numpy as np
 from gpjepa.core.errors import CheckpointError, DataError, VocabularyError, unknown
 from gpjepa.core.files import write_atomic
 from gpjepa.core.random import numpy_stream
+from gpjepa.data.backed import BackedData
 from gpjepa.data.cells import Cells, align_genes, read_cells
 from gpjepa.data.disk_counts import in_memory
 from gpjepa.data.perturbseq import PerturbSeq
@@ -108,7 +109,7 @@ def from_anndata(adata: AnnData, panel: GenePanel, vocabulary: Vocabulary) -> Co
 
 
 def bound(
-    source: AnnData | Path | str,
+    source: AnnData | BackedData | Path | str,
     panel: GenePanel,
     layer: str | None = None,
     library: str | None = None,

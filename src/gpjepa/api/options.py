@@ -28,6 +28,7 @@ class RunOptions:
     progress: bool = False
     announce: bool = True
     command: str | None = None
+    backed: bool | None = None  # counts stay on disk; None: where they are large
 
     def apply_threads(self, genes: int | None = None) -> None:
         """Set the number of CPU threads: the one chosen, else one for panels below 2,000 genes."""
@@ -47,9 +48,9 @@ class RoleOptions:
     dose: str | None = None
     modality: str | None = None
 
-    def read(self, source: str, announce: bool = True) -> PerturbSeq:
+    def read(self, source: str, announce: bool = True, backed: bool | None = None) -> PerturbSeq:
         """Read a file with these roles."""
-        return read(source, **asdict(self), announce=announce)
+        return read(source, **asdict(self), announce=announce, backed=backed)
 
 
 @contextmanager

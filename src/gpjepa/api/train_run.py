@@ -52,7 +52,7 @@ def pretrain_run(
     continues from it exactly.
     """
     begin(out, force=options.force, resume=resume)
-    data = roles.read(source, options.announce)
+    data = roles.read(source, options.announce, options.backed)
     options.apply_threads(data.n_genes)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
@@ -88,7 +88,7 @@ def train_run(
     continues an interrupted run exactly. Returns a summary.
     """
     begin(out, force=options.force, resume=resume)
-    data = roles.read(source, options.announce)
+    data = roles.read(source, options.announce, options.backed)
     options.apply_threads(data.n_genes)
     parts = data.split(split, seed=options.seed, context_column=context_column)
     paths = features or (recorded_features(out) if resume else ())

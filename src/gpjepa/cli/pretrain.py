@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, ConfigFile, Roles, Settings, Source, read_config
+from gpjepa.cli.options import Common, ConfigFile, OnDisk, Roles, Settings, Source, read_config
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
@@ -17,6 +18,7 @@ def pretrain(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
+    on_disk: OnDisk = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="SCHEME", help="Leave the test cells of this split out."),
@@ -37,7 +39,7 @@ def pretrain(
             split=split,
             config=chosen,
             resume=resume,
-            options=common.run_options(),
+            options=replace(common.run_options(), backed=on_disk),
         )
     if common.json:
         print_json(summary)

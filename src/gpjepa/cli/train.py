@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from gpjepa.cli.options import (
     Common,
     ConfigFile,
     Features,
+    OnDisk,
     Roles,
     Settings,
     Source,
@@ -26,6 +28,7 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
+    on_disk: OnDisk = None,
     split: Split = "unseen-perturbation",
     context_column: Annotated[
         str | None,
@@ -62,7 +65,7 @@ def train(
             config=chosen,
             encoder=encoder,
             resume=resume,
-            options=common.run_options(),
+            options=replace(common.run_options(), backed=on_disk),
             features=features or (),
         )
     if common.json:

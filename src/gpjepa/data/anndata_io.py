@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,10 +156,56 @@ def write_anndata(adata: AnnData, path: Path | str) -> Path:
     target = Path(path)
     if target.suffix != ".zarr":
         return write_atomic(target, lambda temporary: adata.write_h5ad(temporary))
+    return _written_store(target, lambda store: adata.write_zarr(store))
+
+
+def write_beside(source: Path, path: Path, group: str, entries: Mapping[str, Any]) -> Path:
+    """Copy a file and put `entries` into one of its groups, whole or not at all.
+
+    Nothing of the file is read into memory. Raises `DataError` where `path` is of another format.
+    """
+    store = source.is_dir()
+    if store != (path.suffix == ".zarr"):
+        kind = "a zarr directory" if store else "an h5ad file"
+        raise DataError(
+            f"{str(path)!r} is to be a copy of {str(source)!r}, whose counts stay on disk; "
+            f"expected the name of {kind}; give one, or read the counts whole (--in-memory)"
+        )
+
+    def add(root: Any) -> None:
+        from anndata.io import write_elem
+
+        for name, value in entries.items():
+            if group not in root:
+                write_elem(root, group, {})
+            write_elem(root[group], name, value)
+
+    def copied_file(temporary: Path) -> None:
+        import h5py
+
+        shutil.copyfile(source, temporary)
+        with h5py.File(temporary, "r+") as root:
+            add(root)
+
+    def copied_store(temporary: Path) -> None:
+        import zarr
+
+        shutil.copytree(source, temporary)
+        add(zarr.open_group(str(temporary), mode="r+", use_consolidated=False))
+        if store_root(source).metadata.consolidated_metadata is not None:
+            zarr.consolidate_metadata(str(temporary))
+
+    if store:
+        return _written_store(path, copied_store)
+    return write_atomic(path, copied_file)
+
+
+def _written_store(target: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` make a directory beside `target`, then move it into place."""
     target.parent.mkdir(parents=True, exist_ok=True)
     holder = Path(tempfile.mkdtemp(dir=target.parent, prefix="."))
     try:
-        adata.write_zarr(holder / target.name)
+        write(holder / target.name)
         clear(target)
         (holder / target.name).rename(target)
     finally:

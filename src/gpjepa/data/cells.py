@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpjepa.core.errors import DataError
-from gpjepa.data.anndata_io import open_anndata, unique_names
-from gpjepa.data.backed import BackedData
+from gpjepa.data.anndata_io import unique_names
+from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.counts import genes_at, raw_counts
 from gpjepa.data.disk_counts import Counts, taken
 from gpjepa.data.library import find_library, panel_sums
@@ -60,10 +60,11 @@ def read_cells(
 ) -> Cells:
     """Read raw counts and library sizes from an AnnData, h5ad file or zarr directory.
 
-    Raises `DataError` when the file, the names, the counts or the library cannot be used.
+    Counts of more than 1 GB stay on disk. Raises `DataError` when the file, the names, the counts
+    or the library cannot be used.
     """
-    backed = isinstance(adata_or_path, BackedData)
-    adata = adata_or_path if backed else open_anndata(adata_or_path)
+    given = adata_or_path
+    adata = given if isinstance(given, BackedData) else opened(given)
     return bind_cells(adata, layer, library)[0]
 
 
