@@ -3,6 +3,8 @@
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
   peers        training and prediction beside cell-gears, biolord, … (an environment for each)
+  loader       reading shuffled cells from disk beside reading the same blocks in order
+  memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
   step         where the time of a training step goes
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
@@ -22,6 +24,8 @@ COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
     "peers": ("benchmarks.peers.compare",),
+    "loader": ("benchmarks.loader",),
+    "memory": ("benchmarks.memory",),
     "step": ("benchmarks.step_profile",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (

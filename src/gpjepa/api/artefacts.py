@@ -11,6 +11,7 @@ from gpjepa.api.assessment import Assessment
 from gpjepa.api.model import GPJEPA
 from gpjepa.core.errors import DataError
 from gpjepa.core.files import write_atomic, write_json
+from gpjepa.data.disk_counts import in_memory
 from gpjepa.data.labels import CONTROL, members_of
 from gpjepa.evaluation.interval_curves import CURVE_COLUMNS
 from gpjepa.evaluation.pseudobulk import count_resolution, pseudobulk, standard_error
@@ -118,7 +119,8 @@ def _cells(assessed: Assessment) -> dict[tuple[str, str], csr_matrix]:
         labels = np.asarray(adata.obs["perturbation"].astype(str))
         for label in assessed.labels:
             found[kind, label] = adata.X[labels == label]
-    found["control", CONTROL] = assessed.panel.subset(assessed.parts.train_controls).counts
+    controls = assessed.panel.subset(assessed.parts.train_controls)
+    found["control", CONTROL] = in_memory(controls.counts)
     return found
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from gpjepa.core.errors import CheckpointError, DataError, VocabularyError, unknown
 from gpjepa.core.files import write_atomic
 from gpjepa.core.random import numpy_stream
+from gpjepa.data.backed import BackedData
 from gpjepa.data.cells import Cells, align_genes, read_cells
+from gpjepa.data.disk_counts import in_memory
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.bundle import GenePanel
@@ -88,7 +90,8 @@ def from_data(data: PerturbSeq) -> ControlCells:
         for name, values in (("cell_type", data.cell_type), ("batch", data.batch))
         if values is not None
     }
-    return ControlCells(CellTable(data.counts, np.asarray(data.library)), data.cells, levels)
+    table = CellTable(in_memory(data.counts), np.asarray(data.library))
+    return ControlCells(table, data.cells, levels)
 
 
 def from_anndata(adata: AnnData, panel: GenePanel, vocabulary: Vocabulary) -> ControlCells:
@@ -106,7 +109,7 @@ def from_anndata(adata: AnnData, panel: GenePanel, vocabulary: Vocabulary) -> Co
 
 
 def bound(
-    source: AnnData | Path | str,
+    source: AnnData | BackedData | Path | str,
     panel: GenePanel,
     layer: str | None = None,
     library: str | None = None,

@@ -36,6 +36,7 @@ class RunOptions:
     command: str | None = None
     strategy: StrategyName = "auto"
     answer: float = ANSWER
+    backed: bool | None = None  # counts stay on disk; None: where they are large
 
     def open_fabric(self) -> Fabric:
         """Return what the run computes on, joined with the other processes of it if there are."""
@@ -59,9 +60,9 @@ class RoleOptions:
     dose: str | None = None
     modality: str | None = None
 
-    def read(self, source: str, announce: bool = True) -> PerturbSeq:
+    def read(self, source: str, announce: bool = True, backed: bool | None = None) -> PerturbSeq:
         """Read a file with these roles."""
-        return read(source, **asdict(self), announce=announce)
+        return read(source, **asdict(self), announce=announce, backed=backed)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def pretrain_run(
     """
     begin(out, force=options.force, resume=resume)
     options.open_fabric()
-    data = roles.read(source, options.announce)
+    data = roles.read(source, options.announce, options.backed)
     options.apply_threads(data.n_genes)
     parts = data.split(split or "none", seed=options.seed)
     model = GPJEPA(data, config, parts, seed=options.seed, device=options.device)
@@ -92,7 +92,7 @@ def train_run(
     """
     begin(out, force=options.force, resume=resume)
     options.open_fabric()
-    data = roles.read(source, options.announce)
+    data = roles.read(source, options.announce, options.backed)
     options.apply_threads(data.n_genes)
     parts = data.split(split, seed=options.seed, context_column=context_column)
     paths = features or (recorded_features(out) if resume else ())

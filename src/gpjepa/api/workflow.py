@@ -16,8 +16,9 @@ from gpjepa.api.together import embedded_together, predicted_together
 from gpjepa.api.train_run import pretrain_run, train_run
 from gpjepa.core.errors import ConfigError, DataError, unknown
 from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
-from gpjepa.data.anndata_io import open_anndata, write_anndata
+from gpjepa.data.anndata_io import write_anndata, write_beside
 from gpjepa.data.audit import audit
+from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.evaluation.evaluator import evaluate
 from gpjepa.evaluation.measurable import measurable
@@ -62,7 +63,7 @@ def check_file(
     are files of feature tables: lines say what each covers, and `problems` where that is little
     or nothing. Raises `DataError` for one that cannot be read.
     """
-    data = roles.read(source, announce=False)
+    data = roles.read(source, announce=False, backed=options.backed)
     tables = [feature_file(path, data.members) for path in features]
     table = measurable(data, options.seed)
     found: dict[str, Any] = {
@@ -98,25 +99,31 @@ def _useless(file: FeatureFile, perturbed: Sequence[str]) -> list[str]:
 
 
 def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[str, Any]:
-    """Write a copy of a file with teacher embeddings in obsm["X_gpjepa"]."""
+    """Write a copy of a file with teacher embeddings in obsm["X_gpjepa"].
+
+    Counts that stay on disk are copied with their file and embedded some cells at a time.
+    """
     from gpjepa.api.controls import bound
 
     refuse_existing(out, options.force)
     options.open_fabric()
     options.apply_threads()
     encoder = load_encoder(run)
-    adata = open_anndata(source)
-    adata = adata.to_memory() if adata.isbacked else adata
+    adata = opened(source, options.backed, options.announce)
     cells = bound(adata, encoder.panel, **_places(run, adata))
     latents = embedded_together(encoder.teacher, cells)
-    if latents is not None:
+    if latents is None:
+        pass  # another process writes
+    elif isinstance(adata, BackedData):
+        write_beside(adata.path, out, "obsm", {"X_gpjepa": latents})
+    else:
         adata.obsm["X_gpjepa"] = latents
         write_anndata(adata, out)
     meet()
     return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
 
 
-def _places(run: Path, adata: AnnData) -> dict[str, str | None]:
+def _places(run: Path, adata: AnnData | BackedData) -> dict[str, str | None]:
     """Return the layer and library column that the run was trained from, where `adata` has them."""
     if not (run / "data.json").exists():
         return {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, Features, Roles, Source
+from gpjepa.cli.options import Common, Features, OnDisk, Roles, Source
 from gpjepa.cli.output import print_json, print_table
 
 
@@ -14,6 +15,7 @@ def check(
     data: Source,
     roles: Roles,
     common: Common,
+    on_disk: OnDisk = None,
     split: Annotated[
         str | None, typer.Option(metavar="SCHEME", help="Look at this split for leaks too.")
     ] = None,
@@ -29,7 +31,7 @@ def check(
     """
     from gpjepa.api.workflow import check_file
 
-    options = common.run_options()
+    options = replace(common.run_options(), backed=on_disk)
     chosen = roles.role_options()
     found = check_file(str(data), chosen, split, options, context_column, features or ())
     if common.json:

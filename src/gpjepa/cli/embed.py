@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, Run, Source
+from gpjepa.cli.options import Common, OnDisk, Run, Source
 from gpjepa.cli.output import print_json, print_summary
 
 
@@ -16,11 +17,13 @@ def embed(
     data: Source,
     out: Annotated[Path, typer.Option(metavar="FILE.h5ad", help="The file to write.")],
     common: Common,
+    on_disk: OnDisk = None,
 ) -> None:
     """Write the cells with their latents in obsm["X_gpjepa"]."""
     from gpjepa.api.workflow import embed_file
 
-    summary = embed_file(run, str(data), out, common.run_options())
+    options = replace(common.run_options(), backed=on_disk)
+    summary = embed_file(run, str(data), out, options)
     if common.json:
         print_json(summary)
     else:

@@ -30,6 +30,15 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE.toml", help="Settings to start from.")
 ]
 
+OnDisk = Annotated[
+    bool | None,
+    typer.Option(
+        "--on-disk/--in-memory",
+        help="Leave the counts on disk, or read them whole; by their size when not given.",
+        rich_help_panel=_ROLES,
+        show_default=False,
+    ),
+]
 Features = Annotated[
     list[Path] | None,
     typer.Option(

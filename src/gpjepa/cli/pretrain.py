@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, ConfigFile, Processes, Roles, Settings, Source, read_config
+from gpjepa.cli.options import (
+    Common,
+    ConfigFile,
+    OnDisk,
+    Processes,
+    Roles,
+    Settings,
+    Source,
+    read_config,
+)
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
@@ -18,6 +28,7 @@ def pretrain(
     roles: Roles,
     common: Common,
     processes: Processes,
+    on_disk: OnDisk = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="SCHEME", help="Leave the test cells of this split out."),
@@ -38,7 +49,7 @@ def pretrain(
             split=split,
             config=chosen,
             resume=resume,
-            options=processes.into(common.run_options()),
+            options=replace(processes.into(common.run_options()), backed=on_disk),
         )
     if common.json:
         print_json(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from gpjepa.cli.options import (
     Common,
     ConfigFile,
     Features,
+    OnDisk,
     Processes,
     Roles,
     Settings,
@@ -28,6 +30,7 @@ def train(
     roles: Roles,
     common: Common,
     processes: Processes,
+    on_disk: OnDisk = None,
     split: Split = "unseen-perturbation",
     context_column: Annotated[
         str | None,
@@ -64,7 +67,7 @@ def train(
             config=chosen,
             encoder=encoder,
             resume=resume,
-            options=processes.into(common.run_options()),
+            options=replace(processes.into(common.run_options()), backed=on_disk),
             features=features or (),
         )
     if common.json:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from gpjepa.core.errors import DataError
-from gpjepa.data.anndata_io import open_anndata, unique_names
+from gpjepa.data.anndata_io import unique_names
+from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.counts import genes_at, raw_counts
+from gpjepa.data.disk_counts import Counts, taken
 from gpjepa.data.library import find_library, panel_sums
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Cells:
     """Raw counts of named cells and genes, with library sizes."""
 
-    counts: sparse.csr_matrix  # [cells, genes] float32 holding non-negative integers
+    counts: Counts  # [cells, genes] float32 holding non-negative integers
     genes: NDArray[np.object_]  # unique names
     cells: NDArray[np.object_]  # unique names
     library: NDArray[np.float64]  # [cells], counts: the cell's total if has_rest, else the sum here
@@ -44,23 +45,31 @@ class Cells:
         """Return the cells of a mask or of indices, in the order of the indices."""
         rows = row_indices(cells, self.n_cells)
         return Cells(
-            self.counts[rows], self.genes, self.cells[rows], self.library[rows], self.has_rest
+            taken(self.counts, rows),
+            self.genes,
+            self.cells[rows],
+            self.library[rows],
+            self.has_rest,
         )
 
 
 def read_cells(
-    adata_or_path: AnnData | Path | str, layer: str | None = None, library: str | None = None
+    adata_or_path: AnnData | Path | str | BackedData,
+    layer: str | None = None,
+    library: str | None = None,
 ) -> Cells:
     """Read raw counts and library sizes from an AnnData, h5ad file or zarr directory.
 
-    Raises `DataError` when the file, the names, the counts or the library cannot be used.
+    Counts of more than 1 GB stay on disk. Raises `DataError` when the file, the names, the counts
+    or the library cannot be used.
     """
-    adata = open_anndata(adata_or_path)
+    given = adata_or_path
+    adata = given if isinstance(given, BackedData) else opened(given)
     return bind_cells(adata, layer, library)[0]
 
 
 def bind_cells(
-    adata: AnnData, layer: str | None = None, library: str | None = None
+    adata: AnnData | BackedData, layer: str | None = None, library: str | None = None
 ) -> tuple[Cells, str, str | None]:
     """Return the cells of `adata`, the place of their counts and the library's column."""
     names = unique_names(adata.obs_names, "cell")
@@ -83,11 +92,11 @@ def align_genes(cells: Cells, genes: Sequence[str]) -> Cells:
 
 
 def take_genes(
-    counts: sparse.csr_matrix,
+    counts: Counts,
     columns: NDArray[np.int64],
     library: NDArray[np.float64],
     has_rest: bool,
-) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+) -> tuple[Counts, NDArray[np.float64]]:
     """Return the counts of some genes and the library sizes that go with them."""
     chosen = counts[:, columns]
     chosen.sort_indices()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +10,18 @@ from scipy import sparse
 
 from gpjepa.core.errors import DataError, unknown
 from gpjepa.data.anndata_io import unique_names
-
-if TYPE_CHECKING:
-    from anndata import AnnData
+from gpjepa.data.count_file import CountFile, as_counts
+from gpjepa.data.disk_counts import DiskCounts
+from gpjepa.data.faults import (
+    Fault,
+    NotCountsError,
+    counts_only,
+    described,
+    fault_of,
+    type_fault,
+)
 
 COUNTS_LAYER = "counts"
-LARGEST = 2**24  # beyond it float32 skips integers
 _ROWS = 2048  # dense rows made sparse at a time
 _FIX = (
     "store the raw counts in layers['counts'] or name the layer that holds them "
@@ -24,16 +29,10 @@ _FIX = (
 )
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a matrix is not counts: what was found, and whether another matrix may stand in."""
-
-    found: str
-    fatal: bool  # counts with a damaged entry, not values on another scale
-
-
-def raw_counts(adata: AnnData, layer: str | None = None) -> tuple[sparse.csr_matrix, str]:
+def raw_counts(adata: Any, layer: str | None = None) -> tuple[Any, str]:
     """Return raw counts [cells, genes] as float32 CSR and the name of where they lay.
+
+    What is on disk (`gpjepa.data.backed`) stays there as `DiskCounts`.
 
     The first of layers["counts"], X and raw.X that holds non-negative integers, or `layer` alone
     ("X" and "raw.X" are accepted). From raw.X the genes are `adata.raw`'s: see `genes_at`.
@@ -45,10 +44,10 @@ def raw_counts(adata: AnnData, layer: str | None = None) -> tuple[sparse.csr_mat
         _require(adata, layer)
     refusals: list[str] = []
     for source in sources:
-        matrix = to_csr(_matrix_at(adata, source))
+        matrix = _matrix_of(_matrix_at(adata, source))
         fault = find_fault(matrix, adata.obs_names, _names_at(adata, source))
         if fault is None:
-            return _as_counts(matrix), source
+            return matrix if isinstance(matrix, DiskCounts) else as_counts(matrix), source
         refusals.append(f"{_shown(source)} {fault.found}")
         if fault.fatal:
             break
@@ -58,7 +57,7 @@ def raw_counts(adata: AnnData, layer: str | None = None) -> tuple[sparse.csr_mat
     )
 
 
-def genes_at(adata: AnnData, source: str) -> NDArray[np.object_]:
+def genes_at(adata: Any, source: str) -> NDArray[np.object_]:
     """Return the unique gene names of the matrix that `raw_counts` found at `source`."""
     return unique_names(_names_at(adata, source), "gene")
 
@@ -76,86 +75,39 @@ def to_csr(matrix: Any) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr") if blocks else matrix.shape)
 
 
-def find_fault(matrix: sparse.csr_matrix, cells: Any, genes: Any) -> Fault | None:
-    """Return why `matrix` is not counts, or None if it is; `cells` and `genes` name an entry."""
-    values = matrix.data
-    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
-        return Fault(f"holds values of type {values.dtype}", fatal=True)
-    if len(values) == 0 or _are_counts(values):
+def find_fault(matrix: Any, cells: Any, genes: Any) -> Fault | None:
+    """Return why `matrix` is not counts, or None if it is; `cells` and `genes` name an entry.
+
+    Counts on disk are looked through once, and their sums are known from then on.
+    """
+    fault = type_fault(_dtype(matrix))
+    if fault is not None or not isinstance(matrix, DiskCounts):
+        return fault or fault_of(lambda: [(0, matrix)], cells, genes)
+    file = matrix.source
+    assert isinstance(file, CountFile)
+    try:
+        file.measure(counts_only(file.raw_chunks()))
         return None
-
-    def where(bad: NDArray[np.bool_]) -> str:
-        first = int(np.argmax(bad))
-        row = int(np.searchsorted(matrix.indptr, first, side="right")) - 1
-        return (
-            f"{values[first]:.6g} in cell {str(cells[row])!r}, "
-            f"gene {str(genes[int(matrix.indices[first])])!r}"
-        )
-
-    bad = ~np.isfinite(values)
-    if bad.any():
-        return Fault(f"has {_entries(bad)} NaN or infinite (first: {where(bad)})", fatal=True)
-    fractional = np.rint(values) != values
-    negative = values < 0
-    if fractional.any():
-        bad = negative if negative.any() else fractional
-        return Fault(f"looks {_likeness(matrix)} (first: {where(bad)})", fatal=False)
-    if negative.any():
-        return Fault(f"has {_entries(negative)} negative (first: {where(negative)})", fatal=True)
-    if (values > LARGEST).any():
-        return Fault(f"has counts above {LARGEST} (first: {where(values > LARGEST)})", fatal=True)
-    return None
+    except NotCountsError:
+        return described(file.raw_chunks(), cells, genes)
 
 
-def _are_counts(values: NDArray[np.generic]) -> bool:
-    """Tell whether all values are counts, in one pass each: the case to be fast in."""
-    if not (values.min() >= 0 and values.max() <= LARGEST):  # a NaN is neither
-        return False
-    return bool(np.issubdtype(values.dtype, np.integer)) or np.array_equal(np.rint(values), values)
+def _dtype(matrix: Any) -> Any:
+    file = matrix.source if isinstance(matrix, DiskCounts) else None
+    return file.dtype if isinstance(file, CountFile) else matrix.dtype
 
 
-def _entries(bad: NDArray[np.bool_]) -> str:
-    count = int(bad.sum())
-    return f"{count} value{'s' if count > 1 else ''}"
+def _matrix_of(matrix: Any) -> Any:
+    return matrix if isinstance(matrix, DiskCounts) else to_csr(matrix)
 
 
-def _likeness(matrix: sparse.csr_matrix) -> str:
-    """Say what non-integer values look like."""
-    values = np.asarray(matrix.data, dtype=np.float64)
-    if (values < 0).any():
-        return "scaled (z-scores: negative and fractional values)"
-    if values.max() < 30:
-        total = _common_total(matrix, np.expm1(values))
-        return "log-normalised" + (f" (log1p, {total:.6g} per cell)" if total else "")
-    total = _common_total(matrix, values)
-    return "normalised" + (f" ({total:.6g} per cell)" if total else " (fractional values)")
-
-
-def _common_total(matrix: sparse.csr_matrix, values: NDArray[np.float64]) -> float | None:
-    """Return the sum that all cells share, if they do."""
-    rows = sparse.csr_matrix((values, matrix.indices, matrix.indptr), shape=matrix.shape)
-    totals = np.asarray(rows.sum(axis=1)).ravel()
-    totals = totals[totals > 0]
-    middle = float(np.median(totals))
-    return middle if np.abs(totals - middle).max() < 0.01 * middle else None
-
-
-def _as_counts(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return an own float32 copy with sorted indices and no stored zeros."""
-    counts = matrix.astype(np.float32, copy=True)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    counts.sort_indices()
-    return counts
-
-
-def _sources(adata: AnnData) -> list[str]:
+def _sources(adata: Any) -> list[str]:
     found = [COUNTS_LAYER] if COUNTS_LAYER in adata.layers else []
     found += ["X"] if adata.X is not None else []
     return found + (["raw.X"] if adata.raw is not None else [])
 
 
-def _require(adata: AnnData, layer: str) -> None:
+def _require(adata: Any, layer: str) -> None:
     names = [*map(str, adata.layers), *(name for name in _sources(adata) if name != COUNTS_LAYER)]
     if layer not in names:
         raise DataError(
@@ -163,13 +115,13 @@ def _require(adata: AnnData, layer: str) -> None:
         )
 
 
-def _matrix_at(adata: AnnData, source: str) -> Any:
+def _matrix_at(adata: Any, source: str) -> Any:
     if source in adata.layers:
         return adata.layers[source]
     return adata.raw.X if source == "raw.X" else adata.X
 
 
-def _names_at(adata: AnnData, source: str) -> Any:
+def _names_at(adata: Any, source: str) -> Any:
     from_raw = source == "raw.X" and source not in adata.layers
     return adata.raw.var_names if from_raw else adata.var_names
 
@@ -178,11 +130,11 @@ def _shown(source: str) -> str:
     return source if source in ("X", "raw.X") else f"layers[{source!r}]"
 
 
-def _advice(adata: AnnData, tried: list[str]) -> str:
+def _advice(adata: Any, tried: list[str]) -> str:
     """Name another layer that holds counts if there is one."""
     for name in adata.layers:
         if name not in tried and adata.n_obs and adata.n_vars:
-            matrix = to_csr(adata.layers[name])
+            matrix = _matrix_of(adata.layers[name])
             if find_fault(matrix, adata.obs_names, adata.var_names) is None:
                 return f"layers[{name!r}] holds integers: pass layer={name!r} (--layer {name})"
     return _FIX

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from gpjepa.core.errors import DataError
+from gpjepa.data.disk_counts import Counts
 from gpjepa.data.roles import LIBRARY_COLUMNS, columns_like, require_column
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _SLACK = 0.5  # counts: totals are integers, rounded at worst
 
 
-def panel_sums(counts: sparse.csr_matrix) -> NDArray[np.float64]:
+def panel_sums(counts: Counts) -> NDArray[np.float64]:
     """Return each cell's sum of counts over the genes at hand."""
     return np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
 
 
 def find_library(
-    obs: DataFrame, counts: sparse.csr_matrix, given: str | None = None
+    obs: DataFrame, counts: Counts, given: str | None = None
 ) -> tuple[NDArray[np.float64], bool, str | None]:
     """Return library sizes [cells] in counts, whether they exceed the panel, and their column.
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from gpjepa.core.errors import DataError, unknown
-from gpjepa.data.anndata_io import open_anndata
+from gpjepa.data.backed import opened
 from gpjepa.data.cells import Cells, bind_cells, gene_indices, row_indices, take_genes
+from gpjepa.data.disk_counts import Counts, chunks, in_memory, row_lengths, taken
 from gpjepa.data.labels import CONTROL, members_of
 from gpjepa.data.modality import modality_column, with_modality
 from gpjepa.data.obs import covariate_values, dose_values, perturbation_labels
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class PerturbSeq:
     """Single-cell perturbation data, checked once where they enter."""
 
-    counts: sparse.csr_matrix  # [cells, genes] float32 holding non-negative integers
+    counts: Counts  # [cells, genes] float32 holding non-negative integers, in memory or on disk
     genes: NDArray[np.object_]  # unique names
     cells: NDArray[np.object_]  # unique names
     labels: NDArray[np.object_]  # [cells] canonical; CONTROL for control cells
@@ -76,7 +76,7 @@ class PerturbSeq:
         """Return what is odd about the data without making them unusable."""
         names, counts = np.unique(self.labels.astype(str), return_counts=True)
         lone = [str(name) for name in names[counts == 1]]
-        empty = np.flatnonzero(np.diff(self.counts.indptr) == 0)
+        empty = np.flatnonzero(row_lengths(self.counts) == 0)
         found = []
         if len(empty):
             found.append(f"cells without any count: {len(empty)} (first: {self.cells[empty[0]]!r})")
@@ -89,7 +89,7 @@ class PerturbSeq:
         rows = row_indices(cells, self.n_cells)
         return replace(
             self,
-            counts=self.counts[rows],
+            counts=taken(self.counts, rows),
             cells=self.cells[rows],
             labels=self.labels[rows],
             library=self.library[rows],
@@ -151,13 +151,19 @@ class PerturbSeq:
         digest = hashlib.sha256()
         for names in (self.genes, self.cells, self.labels):
             digest.update("\0".join(map(str, names)).encode() + b"\1")
-        for part in (self.counts.indptr, self.counts.indices):
-            digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
-        digest.update(np.ascontiguousarray(self.counts.data, dtype="<f4").tobytes())
+        indptr = np.concatenate(([0], np.cumsum(row_lengths(self.counts), dtype=np.int64)))
+        digest.update(indptr.astype("<i8").tobytes())
+        for _, part in chunks(self.counts):
+            digest.update(np.ascontiguousarray(part.indices, dtype="<i8").tobytes())
+        for _, part in chunks(self.counts):
+            digest.update(np.ascontiguousarray(part.data, dtype="<f4").tobytes())
         return digest.hexdigest()
 
     def to_anndata(self) -> AnnData:
-        """Return a copy as AnnData: counts in X, perturbation and total_counts in obs."""
+        """Return a copy as AnnData: counts in X, perturbation and total_counts in obs.
+
+        Counts on disk are read into memory.
+        """
         import anndata
         import pandas
 
@@ -173,7 +179,7 @@ class PerturbSeq:
         for name in obs.columns.intersection(["perturbation", "batch", "cell_type", "modality"]):
             obs[name] = pandas.Categorical(obs[name].astype(str))
         var = pandas.DataFrame(index=pandas.Index(self.genes.astype(str), dtype=object))
-        return anndata.AnnData(X=self.counts.copy(), obs=obs, var=var)
+        return anndata.AnnData(X=in_memory(self.counts).copy(), obs=obs, var=var)
 
 
 def read(
@@ -187,6 +193,7 @@ def read(
     dose: str | None = None,
     modality: str | None = None,
     announce: bool = True,
+    backed: bool | None = None,
 ) -> PerturbSeq:
     """Read perturbation data from an AnnData, an h5ad file or a zarr directory.
 
@@ -194,9 +201,10 @@ def read(
     `modality` is a column that says how genes were perturbed (CRISPRa, CRISPRi, knockout, …). With
     several of them the labels carry it, as in KLF1@CRISPRi, so that effects are not pooled.
 
-    Raises `DataError` for data that cannot be used as they are.
+    Counts of a file that take more than 1 GB in memory stay on disk; `backed` True leaves them
+    there, False reads them whole. Raises `DataError` for data that cannot be used as they are.
     """
-    adata = open_anndata(adata_or_path)
+    adata = opened(adata_or_path, backed, announce)
     cells, source, column = bind_cells(adata, layer, library)
     chosen = find_roles(adata.obs, perturbation, control, batch, cell_type, dose, modality)
     labels, modalities, remarks = _labels(adata.obs, cells, chosen)

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
+from gpjepa.data.disk_counts import Counts
 from gpjepa.data.labels import symbol_of
 
 CONTROL_MEAN = 0.1  # counts a cell that a gene needs among controls
 
 
 def expressed_untargeted(
-    control: sparse.csr_matrix, genes: NDArray[np.object_], targets: Iterable[str]
+    control: Counts, genes: NDArray[np.object_], targets: Iterable[str]
 ) -> NDArray[np.bool_]:
     """Return a mask [G] of genes with a mean of at least .1 counts that are not `targets`.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpjepa.core.random import numpy_stream
+from gpjepa.data.disk_counts import taken
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.evaluation.bounds import replicates
 from gpjepa.evaluation.effect import pearson
@@ -78,7 +79,7 @@ def measurable(data: PerturbSeq, seed: int = 0, splits: int = SPLITS) -> DataFra
 
 def scored_genes(data: PerturbSeq) -> np.ndarray:
     """Return a mask of the genes that controls express and that no perturbation targets."""
-    return expressed_untargeted(data.counts[data.is_control], data.genes, data.members)
+    return expressed_untargeted(taken(data.counts, data.is_control), data.genes, data.members)
 
 
 def _halves(

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from gpjepa.data.disk_counts import Counts, taken
 from gpjepa.data.labels import CONTROL
 
 
@@ -16,7 +17,7 @@ from gpjepa.data.labels import CONTROL
 class Population:
     """Raw counts float32 [B, G], libraries [B] in counts and canonical labels [B] of cells."""
 
-    counts: sparse.csr_matrix
+    counts: Counts
     library: np.ndarray
     labels: np.ndarray
 
@@ -47,7 +48,7 @@ class Population:
     def take(self, cells: np.ndarray) -> Population:
         """Return the cells at these indices, in their order."""
         cells = np.asarray(cells, dtype=np.int64)
-        return Population(self.counts[cells], self.library[cells], self.labels[cells])
+        return Population(taken(self.counts, cells), self.library[cells], self.labels[cells])
 
     def genes(self, mask: np.ndarray) -> Population:
         """Return the same cells with the genes of a mask only; libraries stay as they are."""

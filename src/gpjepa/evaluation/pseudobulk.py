@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from gpjepa.core.errors import DataError
+from gpjepa.data.disk_counts import Counts
 
 BLOCK = 2000  # cells that are summed at once, or more
 
@@ -26,7 +27,7 @@ def median_library(library: np.ndarray) -> float:
     return float(np.median(positive))
 
 
-def pseudobulk(counts: sparse.csr_matrix, library: np.ndarray, target: float) -> np.ndarray:
+def pseudobulk(counts: Counts, library: np.ndarray, target: float) -> np.ndarray:
     """Return log1p(target · Σ counts / Σ library) over all cells, float64 [G].
 
     Counts are summed before the logarithm is taken; a population without any count is zero.
@@ -36,24 +37,24 @@ def pseudobulk(counts: sparse.csr_matrix, library: np.ndarray, target: float) ->
 
 
 def group_pseudobulk(
-    counts: sparse.csr_matrix, library: np.ndarray, codes: np.ndarray, groups: int, target: float
+    counts: Counts, library: np.ndarray, codes: np.ndarray, groups: int, target: float
 ) -> np.ndarray:
     """Return the pseudobulk of each group of cells, float64 [groups, G].
 
     `codes` [B] gives a cell's group, -1 leaves it out. An empty group is NaN.
     """
-    sums = _group_sums(counts, codes, groups)
+    (sums,) = _group_sums(counts, codes, groups)
     return np.log1p(target * _ratio(sums, _per_group(codes, groups, library), codes, groups))
 
 
-def standard_error(counts: sparse.csr_matrix, library: np.ndarray, target: float) -> np.ndarray:
+def standard_error(counts: Counts, library: np.ndarray, target: float) -> np.ndarray:
     """Return the standard error of `pseudobulk` over cells, log1p units, float64 [G]."""
     codes = np.zeros(counts.shape[0], dtype=np.int64)
     return group_standard_error(counts, library, codes, 1, target)[0]
 
 
 def group_standard_error(
-    counts: sparse.csr_matrix, library: np.ndarray, codes: np.ndarray, groups: int, target: float
+    counts: Counts, library: np.ndarray, codes: np.ndarray, groups: int, target: float
 ) -> np.ndarray:
     """Return the standard error of each group's pseudobulk, log1p units, float64 [groups, G].
 
@@ -63,19 +64,25 @@ def group_standard_error(
 
     Source: Cochran, Sampling Techniques (1977), section 6.3.
     """
+    return group_estimate(counts, library, codes, groups, target)[1]
+
+
+def group_estimate(
+    counts: Counts, library: np.ndarray, codes: np.ndarray, groups: int, target: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `group_pseudobulk` and `group_standard_error` from one pass over the cells."""
     library = np.asarray(library, dtype=np.float64)
-    sums, total = _group_sums(counts, codes, groups), _per_group(codes, groups, library)
+    sums, squares, weighted = _group_sums(counts, codes, groups, library)
+    total = _per_group(codes, groups, library)
     ratio = _ratio(sums, total, codes, groups)
     residual = (
-        _group_sums(counts, codes, groups, squared=True)
-        - 2.0 * ratio * _group_sums(counts, codes, groups, weights=library)
-        + ratio**2 * _per_group(codes, groups, library**2)[:, None]
+        squares - 2.0 * ratio * weighted + ratio**2 * _per_group(codes, groups, library**2)[:, None]
     )
     size, total = _per_group(codes, groups)[:, None], total[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.maximum(residual, 0.0) * size / (size - 1.0) / total**2
     variance[(size < 2).ravel()] = np.nan
-    return target * np.sqrt(variance) / (1.0 + target * ratio)
+    return np.log1p(target * ratio), target * np.sqrt(variance) / (1.0 + target * ratio)
 
 
 def count_resolution(total: np.ndarray | float, target: float, level: np.ndarray) -> np.ndarray:
@@ -87,32 +94,34 @@ def count_resolution(total: np.ndarray | float, target: float, level: np.ndarray
 
 
 def _group_sums(
-    counts: sparse.csr_matrix,
-    codes: np.ndarray,
-    groups: int,
-    weights: np.ndarray | None = None,
-    squared: bool = False,
-) -> np.ndarray:
-    """Return sums of counts or their squares over the cells of each group, float64 [groups, G].
+    counts: Counts, codes: np.ndarray, groups: int, library: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
+    """Return sums of counts over the cells of each group, float64 [groups, G].
 
-    `weights` [B] multiplies each cell. A block of cells at a time, so that no copy of the counts
-    is made; cells of no group are summed apart and dropped.
+    With `library` [B] also the sums of squares, and of counts times library. A block of cells at
+    a time, so that no copy of the counts is made; cells of no group are not looked at.
     """
-    genes = counts.shape[1]
-    rows = np.where(np.asarray(codes) < 0, groups, codes).astype(np.int64) * genes
-    total = np.zeros((groups + 1) * genes)
-    block = max(BLOCK, total.size * rows.size // max(counts.nnz, 1))  # as many entries as sums
-    for start in range(0, rows.size, block):
-        cells = slice(start, min(start + block, rows.size))
-        bounds = counts.indptr[start : cells.stop + 1]
-        entries, lengths = slice(bounds[0], bounds[-1]), np.diff(bounds)
-        values = counts.data[entries].astype(np.float64)
-        values = values * values if squared else values
-        if weights is not None:
-            values *= np.repeat(weights[cells], lengths)
-        key = np.repeat(rows[cells], lengths) + counts.indices[entries]
-        total += np.bincount(key, weights=values, minlength=total.size)
-    return total.reshape(groups + 1, genes)[:groups]
+    genes, codes = counts.shape[1], np.asarray(codes)
+    size = groups * genes
+    totals = [np.zeros(size) for _ in range(1 if library is None else 3)]
+    block = max(BLOCK, (size + genes) * codes.size // max(counts.nnz, 1))  # as many entries as sums
+    for start in range(0, codes.size, block):
+        cells = start + np.flatnonzero(codes[start : start + block] >= 0)
+        part = _rows(counts, cells)
+        lengths, values = np.diff(part.indptr), part.data.astype(np.float64)
+        key = np.repeat(codes[cells].astype(np.int64) * genes, lengths) + part.indices
+        totals[0] += np.bincount(key, weights=values, minlength=size)
+        if library is not None:
+            totals[1] += np.bincount(key, weights=values * values, minlength=size)
+            values *= np.repeat(library[cells], lengths)
+            totals[2] += np.bincount(key, weights=values, minlength=size)
+    return tuple(total.reshape(groups, genes) for total in totals)
+
+
+def _rows(counts: Counts, cells: np.ndarray) -> sparse.csr_matrix:
+    """Return the counts of ascending cells; a whole block is a slice."""
+    whole = len(cells) and cells[-1] - cells[0] + 1 == len(cells)
+    return counts[cells[0] : cells[-1] + 1] if whole else counts[cells]
 
 
 def _per_group(codes: np.ndarray, groups: int, values: np.ndarray | None = None) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from gpjepa.data.disk_counts import Counts, stacked_counts, taken
 from gpjepa.model.sparse_counts import SparseCounts
 
 BATCH = 2048  # cells that are made dense at once
@@ -20,7 +20,7 @@ BATCH = 2048  # cells that are made dense at once
 class CellTable:
     """Counts [cells, G] of the modelled genes and each cell's library."""
 
-    counts: csr_matrix
+    counts: Counts
     library: np.ndarray
 
     def __len__(self) -> int:
@@ -56,13 +56,13 @@ class CellTable:
             yield self.dense(np.arange(start, min(start + size, len(self))), device)
 
     def take(self, index: np.ndarray) -> CellTable:
-        """Return the cells at `index`."""
-        return CellTable(self.counts[index], self.library[index])
+        """Return the cells at `index`; many cells on disk stay there."""
+        return CellTable(taken(self.counts, index), self.library[index])
 
 
 def tables_joined(tables: Sequence[CellTable]) -> CellTable:
     """Stack tables of the same genes."""
     if len(tables) == 1:
         return tables[0]
-    counts = vstack([table.counts for table in tables], format="csr")
+    counts = stacked_counts([table.counts for table in tables])
     return CellTable(counts, np.concatenate([table.library for table in tables]))

@@ -15,8 +15,7 @@ def embed_cells(teacher: CellEncoder, cells: Cells) -> np.ndarray:
     """Return one latent per cell, float32 [cells, D]; `cells` hold the modelled genes in order."""
     device = teacher.embed.weight.device
     table = CellTable(cells.counts, cells.library)
-    starts = range(0, len(table), BATCH)
-    rows = [teacher(*table.sparse(slice(at, at + BATCH), device)).cpu().numpy() for at in starts]
-    if not rows:
-        return np.zeros((0, teacher.latent), dtype=np.float32)
-    return np.concatenate(rows).astype(np.float32)
+    found = np.zeros((len(table), teacher.latent), dtype=np.float32)
+    for at in range(0, len(table), BATCH):
+        found[at : at + BATCH] = teacher(*table.sparse(slice(at, at + BATCH), device)).cpu().numpy()
+    return found

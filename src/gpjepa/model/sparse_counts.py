@@ -121,8 +121,8 @@ def sparse_of(dense: Float[Tensor, "B G"]) -> SparseCounts:
     np.cumsum(ends, out=ends)
     genes, found = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
     side_by_side(lambda i: dense_rows.compact(values, ends, *edges[i], genes, found), len(edges))
-    parts = (torch.from_numpy(x) for x in (ends, genes, found))
-    return SparseCounts(*parts, genes=dense.shape[1])
+    starts, gene, value = (torch.from_numpy(x) for x in (ends, genes, found))
+    return SparseCounts(starts, gene, value, dense.shape[1])
 
 
 def csr_of(counts: SparseCounts) -> csr_matrix:

@@ -11,6 +11,7 @@ from torch import nn
 
 from gpjepa.core.random import numpy_stream
 from gpjepa.core.threads import single_threaded
+from gpjepa.data.disk_counts import DiskCounts, add_columns, chunks, in_memory
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder, ResidualBlock
 from gpjepa.model.gpjepa import GeneMoments
@@ -19,11 +20,13 @@ BLOCKS = 20  # co-expression blocks of genes
 START_SCALE = 4.0  # deviation of the first unit over training cells at the start of Stage A
 START_NOISE = 0.1  # of the random part of the encoder's parameters at that start
 MOST_CELLS = 5000  # that the axes are fitted on
+MOST_BLOCK_CELLS = 20_000  # that blocks are fitted on, of cells on disk
 
 
 def log_expression(table: CellTable, target: float) -> csr_matrix:
     """Return log1p(target · counts / library), sparse."""
-    scaled = table.counts.multiply((target / np.maximum(table.library, 1.0))[:, None]).tocsr()
+    counts = in_memory(table.counts)
+    scaled = counts.multiply((target / np.maximum(table.library, 1.0))[:, None]).tocsr()
     scaled.data = np.log1p(scaled.data).astype(np.float32)
     return scaled
 
@@ -31,11 +34,16 @@ def log_expression(table: CellTable, target: float) -> csr_matrix:
 def gene_moments(table: CellTable, has_rest: bool) -> GeneMoments:
     """Measure the moments of the modelled genes on training cells."""
     target = float(np.median(table.library))
-    expression = log_expression(table, target)
-    mean = np.asarray(expression.mean(axis=0)).ravel()
-    square = np.asarray(expression.multiply(expression).mean(axis=0)).ravel()
+    mean, square, total = (np.zeros(table.counts.shape[1], np.float32) for _ in range(3))
+    share = 1.0 / max(len(table), 1)
+    for start, part in chunks(table.counts):
+        rows = slice(start, start + part.shape[0])
+        expression = log_expression(CellTable(part, table.library[rows]), target)
+        add_columns(mean, expression * share)
+        add_columns(square, expression.multiply(expression).tocsr() * share)
+        add_columns(total, part)
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
-    total = np.asarray(table.counts.sum(axis=0)).ravel() + 0.5
+    total += 0.5
     if has_rest:
         total = np.append(total, max(float(table.library.sum()) - total.sum(), 1.0))
     rate = torch.from_numpy((total / total.sum()).astype(np.float32))
@@ -49,10 +57,16 @@ def gene_moments(table: CellTable, has_rest: bool) -> GeneMoments:
 
 
 def coexpression_blocks(table: CellTable, target: float, seed: int) -> np.ndarray:
-    """Group genes into blocks by their loadings in training cells; returns a block per gene."""
+    """Group genes into blocks by their loadings in training cells; returns a block per gene.
+
+    Of more than `MOST_BLOCK_CELLS` cells on disk as many are drawn.
+    """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import TruncatedSVD
 
+    if isinstance(table.counts, DiskCounts) and len(table) > MOST_BLOCK_CELLS:
+        drawn = numpy_stream(seed, "block cells").permutation(len(table))[:MOST_BLOCK_CELLS]
+        table = table.take(np.sort(drawn))
     expression = log_expression(table, target)
     cells, genes = expression.shape
     components = min(20, genes - 1, cells - 1)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
+from gpjepa.data.disk_counts import Counts
 from gpjepa.data.labels import CONTROL
-from gpjepa.evaluation.pseudobulk import count_resolution, group_pseudobulk, group_standard_error
+from gpjepa.evaluation.pseudobulk import count_resolution, group_estimate, group_pseudobulk
 from gpjepa.training.shrinkage import Posterior, empirical_bayes
 
 ERROR_FLOOR = 0.02  # log1p units: no pseudobulk is trusted further
@@ -62,7 +62,7 @@ class MeasuredEffects:
 
 
 def measure_effects(
-    counts: csr_matrix,
+    counts: Counts,
     library: np.ndarray,
     labels: np.ndarray,
     strata: np.ndarray,
@@ -74,33 +74,25 @@ def measure_effects(
     codes = np.array([position.get(label, -1) for label in labels])
     controls = labels == CONTROL
     groups = len(order)
-    perturbed = group_pseudobulk(counts, library, codes, groups, target)
-    control_codes = np.where(controls, 0, -1)
-    error = _guarded(counts, library, codes, groups, target, perturbed)
-    base = group_pseudobulk(counts, library, control_codes, 1, target)
-    control_error = _guarded(counts, library, control_codes, 1, target, base)[0]
+    perturbed, error = _estimate(counts, library, codes, groups, target)
+    base, control_error = _estimate(counts, library, np.where(controls, 0, -1), 1, target)
     matched = _matched_controls(counts, library, codes, controls, strata, target, groups, base[0])
     size = np.bincount(codes[codes >= 0], minlength=groups)
-    return MeasuredEffects(order, perturbed - matched, error, control_error, size)
+    return MeasuredEffects(order, perturbed - matched, error, control_error[0], size)
 
 
-def _guarded(
-    counts: csr_matrix,
-    library: np.ndarray,
-    codes: np.ndarray,
-    groups: int,
-    target: float,
-    level: np.ndarray,
-) -> np.ndarray:
-    """Return standard errors that never claim more than one count's resolution."""
-    error = group_standard_error(counts, library, codes, groups, target)
+def _estimate(
+    counts: Counts, library: np.ndarray, codes: np.ndarray, groups: int, target: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pseudobulks and standard errors that never claim more than one count's resolution."""
+    level, error = group_estimate(counts, library, codes, groups, target)
     total = np.bincount(codes[codes >= 0], weights=library[codes >= 0], minlength=groups)
     resolution = count_resolution(total[:, None], target, level)
-    return np.sqrt(np.nan_to_num(error, nan=1.0) ** 2 + resolution**2 + ERROR_FLOOR**2)
+    return level, np.sqrt(np.nan_to_num(error, nan=1.0) ** 2 + resolution**2 + ERROR_FLOOR**2)
 
 
 def _matched_controls(
-    counts: csr_matrix,
+    counts: Counts,
     library: np.ndarray,
     codes: np.ndarray,
     controls: np.ndarray,

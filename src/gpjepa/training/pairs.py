@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from gpjepa.core.ranks import ALONE, Ranks
 from gpjepa.data.labels import CONTROL
 from gpjepa.data.sampling import GroupBatches
 from gpjepa.data.vocabulary import Vocabulary
+from gpjepa.inference.ahead import ReadAhead
 from gpjepa.model.perturbation import Condition
 from gpjepa.training.pair_batch import PairBatch, Whole
 from gpjepa.training.prepare import Annotated
@@ -42,22 +44,20 @@ class PairSource:
 
         Every process draws for the whole step, then keeps its own.
         """
-        target, group = self.groups.indices(step)
-        rng = numpy_stream(self.seed, "pairs", step)
-        control = self._controls_for(target, group, rng)
+        control, target, group = self.drawn(step)
         whole = None if ranks.size == 1 else self._whole(target, group, ranks)
         if whole is not None:
             target, group, control = (x[whole.rows.here] for x in (target, group, control))
         rows, local = np.unique(group, return_inverse=True)
-        cells = self.cells
+        cells, table = self.cells, self.ahead.at(step)
         condition = Condition(
             torch.from_numpy(self.members[group]).to(device),
             torch.from_numpy(cells.covariates[target]).to(device),
             _dose(cells.dose, target, device),
         )
         return PairBatch(
-            *cells.table.sparse(control, device),
-            *cells.table.sparse(target, device),
+            *table.sparse(control, device),
+            *table.sparse(target, device),
             condition,
             torch.from_numpy(local).to(device),
             torch.from_numpy(rows - 1).to(device),
@@ -72,6 +72,17 @@ class PairSource:
         here = ranks.rows(len(group) // size).times(size)
         found, local = np.unique(group, return_inverse=True)
         return Whole(here, local, self.cells.strata[target], int(np.count_nonzero(found)))
+
+    def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the control and target cells of a step, and the group of each pair."""
+        target, group = self.groups.indices(step)
+        rng = numpy_stream(self.seed, "pairs", step)
+        return self._controls_for(target, group, rng), target, group
+
+    @cached_property
+    def ahead(self) -> ReadAhead:
+        """Return what holds the cells of a step."""
+        return ReadAhead(self.cells.table, lambda step: np.concatenate(self.drawn(step)[:2]))
 
     def _controls_for(
         self, target: np.ndarray, group: np.ndarray, rng: np.random.Generator

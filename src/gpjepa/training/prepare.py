@@ -11,6 +11,7 @@ import torch
 
 from gpjepa.core.config import Config, PerturbationConfig
 from gpjepa.core.errors import DataError
+from gpjepa.data.disk_counts import taken
 from gpjepa.data.feature_table import GeneFeatures
 from gpjepa.data.labels import AT, CONTROL, members_of, modality_of, symbol_of
 from gpjepa.data.partition import Split
@@ -212,7 +213,7 @@ def _loadings(
         return None
     rows = inside[panel.labels[inside] == CONTROL]
     target = float(np.median(panel.library[inside]))
-    cells = CellTable(panel.counts[rows], np.asarray(panel.library[rows]))
+    cells = CellTable(taken(panel.counts, rows), np.asarray(panel.library[rows]))
     return control_loadings(cells, tuple(map(str, panel.genes)), target, config.components)
 
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.ranks import ALONE, Ranks, Rows
-from gpjepa.data.sampling import ShuffledBatches
+from gpjepa.inference.ahead import ahead_of, shuffled_batches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.encoder import CellEncoder, HeldOutPredictor, Views
 from gpjepa.model.masking import MaskPlan, draw_held_out, hold_out
@@ -65,8 +65,8 @@ class MaskedCells(nn.Module):
             expressed_share=part.expressed_share,
             block_share=part.block_share,
         )
-        self.cells = cells
-        self.batches = ShuffledBatches(len(cells), part.batch_size, seed, self.name)
+        self.batches = shuffled_batches(cells, part.batch_size, seed, self.name)
+        self.ahead = ahead_of(cells, self.batches)
 
     def trained(self) -> tuple[nn.Module, ...]:
         """Return the modules that are trained."""
@@ -77,7 +77,7 @@ class MaskedCells(nn.Module):
 
     def batch(self, step: int, device: torch.device) -> CellBatch | SparseBatch:
         """Return the cells of a step."""
-        return CellBatch(*self.cells.dense(self.batches.indices(step), device))
+        return CellBatch(*self.ahead.at(step).dense(self.batches.indices(step), device))
 
     def held_out(self, batch: CellBatch, generator: Generator) -> Bool[Tensor, "B G"]:
         """Draw the genes of each cell that the encoder does not see."""
@@ -122,7 +122,7 @@ class StageA(MaskedCells):
         """Return the cells of a step that this process has."""
         indices = self.batches.indices(step)
         rows = self.ranks.rows(len(indices))
-        return SparseBatch(*self.cells.sparse(indices[rows.here], device), rows)
+        return SparseBatch(*self.ahead.at(step).sparse(indices[rows.here], device), rows)
 
     def forward(self, batch: SparseBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the objective: prediction of held-out embeddings and VICReg against collapse."""

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from gpjepa.core.errors import NumericError
+from gpjepa.core.errors import DataError, NumericError
 from gpjepa.core.random import torch_stream
 from gpjepa.objectives.weights import Terms
 from gpjepa.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -78,7 +78,12 @@ def _train(
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
             _set_rates(working.optimizer, working.peaks, rate_factor(progress.step, plan.steps))
-            loss = _step(working, processes, progress)
+            try:
+                loss = _step(working, processes, progress)
+            except DataError:  # cells on disk cannot be read; the step has not changed anything
+                if processes.ranks.size == 1:  # others cannot meet
+                    save()
+                raise
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed

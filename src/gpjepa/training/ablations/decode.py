@@ -7,6 +7,7 @@ from torch import Generator, nn
 
 from gpjepa.core.ranks import Ranks
 from gpjepa.data.sampling import ShuffledBatches
+from gpjepa.inference.ahead import ahead_of
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.objectives.generative import negative_log_likelihood
@@ -28,15 +29,15 @@ class StageDecode(nn.Module):
         self.encoder, self.decoder = model.encoder, model.decoder
         self.encoder.requires_grad_(False)
         self.decoder.requires_grad_(True)
-        self.cells = cells
         self.batches = ShuffledBatches(len(cells), batch_size, seed, self.name)
+        self.ahead = ahead_of(cells, self.batches)
 
     def share(self, ranks: Ranks) -> None:
         """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> CellBatch:
         """Return the cells of a step."""
-        return CellBatch(*self.cells.dense(self.batches.indices(step), device))
+        return CellBatch(*self.ahead.at(step).dense(self.batches.indices(step), device))
 
     def forward(self, batch: CellBatch, step: int, steps: int, generator: Generator) -> Terms:
         """Return the negative log-likelihood of the cells, nats per cell."""

@@ -1,0 +1,62 @@
+"""Shuffling what lies on disk: blocks of neighbouring cells, mixed within windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gpjepa.core.random import numpy_stream
+
+BLOCK = 32  # neighbouring cells that stay in one window
+WINDOW = 2**16  # cells that are mixed with each other
+
+
+@dataclass(frozen=True)
+class BlockShuffledBatches:
+    """Every cell once per epoch, read by blocks; a last short batch is topped up.
+
+    Blocks of neighbouring cells come in random order, `window` of them are shuffled cell by cell
+    before the next. In a file sorted by label the shares of a label in batches of B cells vary
+    about 1 + B / window times as much as in a full shuffle.
+    """
+
+    cells: int
+    batch_size: int
+    seed: int
+    name: str
+    block: int = BLOCK
+    window: int = WINDOW // BLOCK  # blocks
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of one epoch."""
+        return max(1, -(-self.cells // self.batch_size))
+
+    @property
+    def per_window(self) -> int:
+        """Steps that a window lasts."""
+        return max(1, self.block * self.window // self.batch_size)
+
+    def indices(self, step: int) -> np.ndarray:
+        """Return the cell indices of a step."""
+        epoch, position = divmod(step, self.per_epoch)
+        size = min(self.batch_size, self.cells)
+        start = min(position * self.batch_size, self.cells - size)
+        wide = self.block * self.window
+        first, last = start // wide, (start + size - 1) // wide
+        order = [_window(self, epoch, number) for number in range(first, last + 1)]
+        return np.concatenate(order)[start - first * wide :][:size]
+
+
+@lru_cache(maxsize=4)
+def _window(batches: BlockShuffledBatches, epoch: int, number: int) -> np.ndarray:
+    """Return the shuffled cells of a window of an epoch; a short block comes in the last one."""
+    whole = batches.cells // batches.block
+    rng = numpy_stream(batches.seed, batches.name, "blocks", epoch)
+    order = np.append(rng.permutation(whole), whole)  # the last is short or empty
+    chosen = order[number * batches.window : (number + 1) * batches.window]
+    cells = (chosen[:, None] * batches.block + np.arange(batches.block)).ravel()
+    mixed = numpy_stream(batches.seed, batches.name, "window", epoch, number)
+    return mixed.permutation(cells[cells < batches.cells])

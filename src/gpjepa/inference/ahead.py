@@ -1,0 +1,113 @@
+"""Cells of coming steps, read from disk while the present step computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gpjepa.data.blocks import BLOCK, WINDOW, BlockShuffledBatches
+from gpjepa.data.disk_counts import DiskCounts
+from gpjepa.data.sampling import ShuffledBatches
+from gpjepa.inference.cells import CellTable
+from gpjepa.model.sparse_counts import SparseCounts
+
+ENTRIES = 2**25  # counts that are read at once, at most about: 256 MB
+MOST_BLOCK = 128  # neighbouring cells that stay together where cells are decoded in pieces
+
+
+def window_cells(counts: DiskCounts) -> int:
+    """Return how many cells are read at once, at most about."""
+    return max(1, min(WINDOW, int(ENTRIES / counts.mean_entries)))
+
+
+def shuffled_batches(
+    table: CellTable, batch_size: int, seed: int, name: str
+) -> ShuffledBatches | BlockShuffledBatches:
+    """Return batches that visit every cell once per epoch: shuffled, from disk by blocks."""
+    counts = table.counts
+    if not isinstance(counts, DiskCounts):
+        return ShuffledBatches(len(table), batch_size, seed, name)
+    block = int(np.clip(counts.grain // 2, BLOCK, MOST_BLOCK))
+    window = max(1, window_cells(counts) // block)
+    return BlockShuffledBatches(len(table), batch_size, seed, name, block, window)
+
+
+def ahead_of(table: CellTable, batches: ShuffledBatches | BlockShuffledBatches) -> ReadAhead:
+    """Return what reads the cells of such batches."""
+    steps = batches.per_window if isinstance(batches, BlockShuffledBatches) else None
+    return ReadAhead(table, batches.indices, steps)
+
+
+class Window:
+    """Cells read for some steps, asked for by where they lie in the whole table."""
+
+    def __init__(self, table: CellTable, rows: np.ndarray) -> None:
+        self.rows = np.unique(rows)
+        self.table = CellTable(table.counts[self.rows], table.library[self.rows])
+
+    def sparse(
+        self, index: np.ndarray, device: torch.device | str = "cpu"
+    ) -> tuple[SparseCounts, Float[Tensor, " B"]]:
+        """Return counts without zeros and libraries of the cells at `index`."""
+        return self.table.sparse(self._at(index), device)
+
+    def dense(
+        self, index: np.ndarray, device: torch.device | str = "cpu"
+    ) -> tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]:
+        """Return counts and libraries of the cells at `index`."""
+        return self.table.dense(self._at(index), device)
+
+    def _at(self, index: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.rows, index)
+
+
+class ReadAhead:
+    """Gives each step the cells that it sees: a table in memory as it is, one on disk in windows.
+
+    `rows` are the cells of a step, a pure function of it. One thread reads the next window while
+    this one is used; what it raises is raised where the window is asked for.
+    """
+
+    def __init__(
+        self, table: CellTable, rows: Callable[[int], np.ndarray], steps: int | None = None
+    ) -> None:
+        self.table, self.rows = table, rows
+        self.steps = steps or 1
+        if steps is None and isinstance(table.counts, DiskCounts):
+            self.steps = max(1, window_cells(table.counts) // max(1, len(rows(0))))
+        self._now: tuple[int, Window] | None = None
+        self._next: tuple[int, Future[Window]] | None = None
+        self._reader: ThreadPoolExecutor | None = None
+
+    def at(self, step: int) -> CellTable | Window:
+        """Return what holds the cells of a step.
+
+        Raises `DataError` naming the file when its cells cannot be read.
+        """
+        if not isinstance(self.table.counts, DiskCounts):
+            return self.table
+        number = step // self.steps
+        if self._now is None or self._now[0] != number:
+            self._now = None  # two windows in memory at a time
+            self._now = number, self._begun(number).result()
+            self._next = number + 1, self._begin(number + 1)
+        return self._now[1]
+
+    def _begun(self, number: int) -> Future[Window]:
+        if self._next is not None and self._next[0] == number:
+            return self._next[1]
+        return self._begin(number)
+
+    def _begin(self, number: int) -> Future[Window]:
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, thread_name_prefix="cells ahead")
+        return self._reader.submit(self._load, number)
+
+    def _load(self, number: int) -> Window:
+        steps = range(number * self.steps, (number + 1) * self.steps)
+        return Window(self.table, np.concatenate([self.rows(step) for step in steps]))
