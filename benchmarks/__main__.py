@@ -2,7 +2,7 @@
 
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
-  peers        training and prediction beside cell-gears, biolord, … (an environment for each)
+  peers        training and prediction beside cell-gears, biolord, STATE, CellFlow (environments)
   step         where the time of a training step goes
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other

@@ -48,6 +48,8 @@ class Peer:
 PEERS = {
     "gears": Peer("benchmarks.peers.gears.worker", "gears_split", 32, 400, 100),
     "biolord": Peer("benchmarks.peers.biolord.worker", "peers/biolord", 128, 4, None),
+    "state": Peer("benchmarks.peers.state.worker", "peers/state", 2048, 10, 20),
+    "cellflow": Peer("benchmarks.peers.cellflow.worker", "peers/cellflow", 256, None, 100),
 }
 
 

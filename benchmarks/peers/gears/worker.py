@@ -10,6 +10,7 @@ import os
 import pickle
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
@@ -64,10 +65,8 @@ class Gears:
         """Run its training loop for a few batches."""
         steps = Steps(STEPS, warm=0)
         self.gears.dataloader["train_loader"] = Timed(self.loader, steps)
-        try:
+        with suppress(Enough):
             self.gears.train(epochs=1)
-        except Enough:
-            pass
         return steps.rates(self.batch)
 
     def predict(self) -> Rates:

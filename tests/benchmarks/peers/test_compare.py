@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
 from benchmarks.environments import ROOT
 from benchmarks.peers.compare import PEERS, Peer, Turn, Worker, figure, reached, table
 
