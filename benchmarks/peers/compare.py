@@ -65,10 +65,10 @@ class Worker:
         )  # fmt: skip
         self.facts = self._answer()
 
-    def turn(self) -> Turn:
-        """Ask for one turn and wait for its rates."""
+    def turn(self, batch: int) -> Turn:
+        """Ask for one turn at a batch size and wait for its rates."""
         assert self.process.stdin is not None
-        self.process.stdin.write("turn\n")
+        self.process.stdin.write(f"{batch}\n")
         self.process.stdin.flush()
         return self._answer()
 
@@ -124,22 +124,22 @@ def reached(found: dict[str, Any], peer: Peer, kind: str = "cpu") -> dict[str, A
     }
 
 
-def beside(name: str, file: Path, threads: int, rounds: int) -> dict[str, Any]:
-    """Return the table of one peer with what both programs say of themselves."""
-    peer, folder = PEERS[name], file.parent
-    given = [str(file), str(folder), str(peer.batch), str(threads)]
+def started(stack: ExitStack, python: str, worker: str, file: Path, threads: int) -> Worker:
+    """Start a worker that ends with the stack."""
+    log = stack.enter_context(tempfile.TemporaryFile("w+"))
+    command = [python, "-m", worker, str(file), str(file.parent), str(threads)]
+    return stack.enter_context(Worker(command, threads, log))
+
+
+def beside(ours: Worker, name: str, file: Path, threads: int, rounds: int) -> dict[str, Any]:
+    """Return the table of one peer with what it says of itself."""
+    peer = PEERS[name]
     with ExitStack() as stack:
-        workers = [
-            stack.enter_context(
-                Worker([python, "-m", worker, *given], threads,
-                       stack.enter_context(tempfile.TemporaryFile("w+")))
-            )
-            for python, worker in ((sys.executable, OURS), (peer.python(), peer.worker))
-        ]  # fmt: skip
-        turns = [(workers[0].turn(), workers[1].turn()) for _ in range(rounds)]
-        facts = {"gpjepa": workers[0].facts, name: workers[1].facts}
+        theirs = started(stack, peer.python(), peer.worker, file, threads)
+        turns = [(ours.turn(peer.batch), theirs.turn(peer.batch)) for _ in range(rounds)]
     found = table(turns)
-    return {"facts": facts, "speed": found, "reach": reached(found, peer)}
+    told = {"batch": peer.batch, **theirs.facts}
+    return {"facts": told, "speed": found, "reach": reached(found, peer)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,28 +150,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--genes", type=int, default=5_000)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="write the document to this file, too")
+    parser.add_argument(
+        "--write", type=Path, help="keep the document in this file, too, peer by peer"
+    )
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "cells.h5ad"
-        made_cells(chosen.cells, chosen.genes, singles=100, pairs=0).write_h5ad(file)
-        found = {
-            name: {
-                f"{threads} threads": beside(name, file, threads, chosen.rounds)
-                for threads in chosen.threads
-            }
-            for name in chosen.only
-        }
     document = {
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "load": [round(x, 1) for x in os.getloadavg()],
         "provenance": provenance("python -m benchmarks peers", 0),
         "data": {"cells": chosen.cells, "genes": chosen.genes, "perturbations": 100},
         "rounds": chosen.rounds,
-        "peers": found,
+        "peers": {},
     }
-    text = json.dumps(document, indent=1)
-    print(text)
-    if chosen.write is not None:
-        chosen.write.write_text(text + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cells.h5ad"
+        made_cells(chosen.cells, chosen.genes, singles=100, pairs=0).write_h5ad(file)
+        for threads in chosen.threads:
+            with ExitStack() as stack:
+                ours = started(stack, sys.executable, OURS, file, threads)
+                document["gpjepa"] = ours.facts
+                for name in chosen.only:
+                    found = beside(ours, name, file, threads, chosen.rounds)
+                    document["peers"].setdefault(name, {})[f"{threads} threads"] = found
+                    if chosen.write is not None:  # what was measured stays if a later peer fails
+                        chosen.write.write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(document, indent=1))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import anndata
@@ -22,39 +22,46 @@ FITTED = 4  # steps of the model that predicts: its speed is not a matter of how
 class Ours:
     """One stage of training, and its network after a few steps as a model that predicts."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.batch = batch
-        config = gpjepa.Config(data={"genes": None}, fit={"batch_size": batch})
+        config = gpjepa.Config(data={"genes": None})
         columns = {"perturbation": "perturbation", "library": "total_counts"}
         data = gpjepa.read(anndata.read_h5ad(file), announce=False, **columns)
         model = gpjepa.GPJEPA(data, config, device="cpu")
-        self.stepper = Stepper(stage_of(model._training(), "bc"))
-        for _ in range(FITTED):
-            self.stepper()
-        self.model, self.labels = unasked(model, self.stepper.stage), data.perturbations[:LABELS]
+        self.trainee, self.steppers = model._training(), {}
+        stage = self._stepper(config.fit.batch_size).stage
+        self.model, self.labels = unasked(model, stage), data.perturbations[:LABELS]
         self.model.predict(self.labels[:1], cells=8)  # compiles
         self.facts: dict[str, Any] = {
             "version": gpjepa.__version__,
-            "parameters": sum(x.numel() for x in self.stepper.stage.model.parameters()),
-            "batch": batch,
-            "default batch": gpjepa.Config().fit.batch_size,
+            "parameters": sum(x.numel() for x in stage.model.parameters()),
+            "default batch": config.fit.batch_size,
             "predicts": f"raw counts, {CELLS} cells of each of {LABELS} perturbations a call",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Take steps of Stages B and C by hand."""
-        steps = Steps(STEPS)
+        steps, step = Steps(STEPS), self._stepper(batch)
         try:
             while True:
-                self.stepper()
+                step()
                 steps()
         except Enough:
-            return steps.rates(self.batch)
+            return steps.rates(batch)
 
     def predict(self) -> Rates:
         """Draw populations."""
         return timed(LABELS * CELLS, lambda: self.model.predict(self.labels, cells=CELLS))
+
+    def _stepper(self, batch: int) -> Stepper:
+        """Return a stage at a batch size after its first steps; the data are prepared once."""
+        if batch not in self.steppers:
+            trainee = copy(self.trainee)
+            trainee.config = gpjepa.Config(data={"genes": None}, fit={"batch_size": batch})
+            self.steppers[batch] = Stepper(stage_of(trainee, "bc"))
+            for _ in range(FITTED):
+                self.steppers[batch]()
+        return self.steppers[batch]
 
 
 def unasked(model: gpjepa.GPJEPA, stage: StageBC) -> gpjepa.GPJEPA:

@@ -44,9 +44,8 @@ class Counted:
 class Flow:
     """A flow between control cells and those of each perturbation, told apart by name."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-        self.batch = batch
         cells = anndata.read_h5ad(file)
         scanpy.pp.normalize_total(cells, target_sum=1e4)
         scanpy.pp.log1p(cells)
@@ -70,18 +69,17 @@ class Flow:
         self.facts: dict[str, Any] = {
             "version": version("cellflow-tools"),
             "parameters": parameters(self.flow.solver.vf_state.params),
-            "batch": batch,
             "predicts": f"{COMPONENTS} components of {self.control.n_obs} control cells a call",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Run its training loop for a few steps."""
         steps = Steps(STEPS)
         self.flow.solver.step_fn = Counted(self.step_fn, steps)
         with suppress(Enough):
-            self.flow.train(num_iterations=1000, batch_size=self.batch)
+            self.flow.train(num_iterations=1000, batch_size=batch)
         self.flow.solver.is_trained = True  # its loop says so at its end
-        return steps.rates(self.batch)
+        return steps.rates(batch)
 
     def predict(self) -> Rates:
         """Move control cells to one perturbation, after a first time that compiles."""
