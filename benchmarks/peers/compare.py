@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.environments import ROOT, environment, plain_environment
 from benchmarks.made_cells import made_cells
@@ -56,11 +56,11 @@ PEERS = {
 class Worker:
     """A process that holds one prepared program; `facts` are what it says of itself."""
 
-    def __init__(self, command: Sequence[str], threads: int, log: IO[str]) -> None:
+    def __init__(self, command: Sequence[str], threads: int) -> None:
         variables = {**plain_environment(threads), "PYTHONPATH": _path()}
-        self.log = log
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
             env=variables, cwd=ROOT.parent,
         )  # fmt: skip
         self.facts = self._answer()
@@ -87,6 +87,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
+        self.log.close()
 
 
 def _path() -> str:
@@ -126,9 +127,8 @@ def reached(found: dict[str, Any], peer: Peer, kind: str = "cpu") -> dict[str, A
 
 def started(stack: ExitStack, python: str, worker: str, file: Path, threads: int) -> Worker:
     """Start a worker that ends with the stack."""
-    log = stack.enter_context(tempfile.TemporaryFile("w+"))
     command = [python, "-m", worker, str(file), str(file.parent), str(threads)]
-    return stack.enter_context(Worker(command, threads, log))
+    return stack.enter_context(Worker(command, threads))
 
 
 def beside(ours: Worker, name: str, file: Path, threads: int, rounds: int) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--write", type=Path, help="keep the document in this file, too, peer by peer"
+        "--write", type=Path, help="keep what is measured in this file")
     )
     chosen = parser.parse_args(arguments)
     document = {

@@ -81,7 +81,7 @@ def serve(prepare: Callable[[str, str, int], Program]) -> None:
     """Answer lines of standard input: `prepare(file, folder, threads)`, then turns.
 
     One JSON line tells the facts when all is prepared; each line read, a batch size, then
-    gives one JSON line with the rates of a turn. What the program itself prints goes to standard error.
+    gives one JSON line with the rates of a turn. What the program prints goes to standard error.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

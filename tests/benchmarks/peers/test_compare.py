@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -75,7 +74,7 @@ def test_a_worker_takes_turns_and_its_end_is_told_with_what_it_said(tmp_path: Pa
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     command = [sys.executable, str(script), "cells.h5ad", str(tmp_path), "1"]
-    with tempfile.TemporaryFile("w+") as log, Worker(command, 1, log) as worker:
+    with Worker(command, 1) as worker:
         assert worker.facts == {"file": "cells.h5ad", "threads": "1"}
         assert worker.turn(32)["train"] == {"wall": 1, "cpu": 32}
         assert worker.turn(128)["train"] == {"wall": 2, "cpu": 128}
