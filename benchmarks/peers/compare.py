@@ -150,9 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--genes", type=int, default=5_000)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--write", type=Path, help="keep what is measured in this file")
-    )
+    parser.add_argument("--write", type=Path, help="keep what is measured in this file")
     chosen = parser.parse_args(arguments)
     document = {
         "machine": {"processor": processor(), "cores": os.cpu_count()},
