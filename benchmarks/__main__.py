@@ -2,7 +2,7 @@
 
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
-  peers        training and prediction beside cell-gears, biolord, … (an environment for each)
+  peers        training and prediction beside cell-gears, biolord, STATE, CellFlow (environments)
   loader       reading shuffled cells from disk beside reading the same blocks in order
   memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
   step         where the time of a training step goes

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.environments import ROOT, environment, plain_environment
 from benchmarks.made_cells import made_cells
@@ -48,25 +48,27 @@ class Peer:
 PEERS = {
     "gears": Peer("benchmarks.peers.gears.worker", "gears_split", 32, 400, 100),
     "biolord": Peer("benchmarks.peers.biolord.worker", "peers/biolord", 128, 4, None),
+    "state": Peer("benchmarks.peers.state.worker", "peers/state", 2048, 10, 20),
+    "cellflow": Peer("benchmarks.peers.cellflow.worker", "peers/cellflow", 256, None, 100),
 }
 
 
 class Worker:
     """A process that holds one prepared program; `facts` are what it says of itself."""
 
-    def __init__(self, command: Sequence[str], threads: int, log: IO[str]) -> None:
+    def __init__(self, command: Sequence[str], threads: int) -> None:
         variables = {**plain_environment(threads), "PYTHONPATH": _path()}
-        self.log = log
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
             env=variables, cwd=ROOT.parent,
         )  # fmt: skip
         self.facts = self._answer()
 
-    def turn(self) -> Turn:
-        """Ask for one turn and wait for its rates."""
+    def turn(self, batch: int) -> Turn:
+        """Ask for one turn at a batch size and wait for its rates."""
         assert self.process.stdin is not None
-        self.process.stdin.write("turn\n")
+        self.process.stdin.write(f"{batch}\n")
         self.process.stdin.flush()
         return self._answer()
 
@@ -85,6 +87,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
+        self.log.close()
 
 
 def _path() -> str:
@@ -122,22 +125,21 @@ def reached(found: dict[str, Any], peer: Peer, kind: str = "cpu") -> dict[str, A
     }
 
 
-def beside(name: str, file: Path, threads: int, rounds: int) -> dict[str, Any]:
-    """Return the table of one peer with what both programs say of themselves."""
-    peer, folder = PEERS[name], file.parent
-    given = [str(file), str(folder), str(peer.batch), str(threads)]
+def started(stack: ExitStack, python: str, worker: str, file: Path, threads: int) -> Worker:
+    """Start a worker that ends with the stack."""
+    command = [python, "-m", worker, str(file), str(file.parent), str(threads)]
+    return stack.enter_context(Worker(command, threads))
+
+
+def beside(ours: Worker, name: str, file: Path, threads: int, rounds: int) -> dict[str, Any]:
+    """Return the table of one peer with what it says of itself."""
+    peer = PEERS[name]
     with ExitStack() as stack:
-        workers = [
-            stack.enter_context(
-                Worker([python, "-m", worker, *given], threads,
-                       stack.enter_context(tempfile.TemporaryFile("w+")))
-            )
-            for python, worker in ((sys.executable, OURS), (peer.python(), peer.worker))
-        ]  # fmt: skip
-        turns = [(workers[0].turn(), workers[1].turn()) for _ in range(rounds)]
-        facts = {"gpjepa": workers[0].facts, name: workers[1].facts}
+        theirs = started(stack, peer.python(), peer.worker, file, threads)
+        turns = [(ours.turn(peer.batch), theirs.turn(peer.batch)) for _ in range(rounds)]
     found = table(turns)
-    return {"facts": facts, "speed": found, "reach": reached(found, peer)}
+    told = {"batch": peer.batch, **theirs.facts}
+    return {"facts": told, "speed": found, "reach": reached(found, peer)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,28 +150,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--genes", type=int, default=5_000)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="write the document to this file, too")
+    parser.add_argument("--write", type=Path, help="keep what is measured in this file")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "cells.h5ad"
-        made_cells(chosen.cells, chosen.genes, singles=100, pairs=0).write_h5ad(file)
-        found = {
-            name: {
-                f"{threads} threads": beside(name, file, threads, chosen.rounds)
-                for threads in chosen.threads
-            }
-            for name in chosen.only
-        }
     document = {
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "load": [round(x, 1) for x in os.getloadavg()],
         "provenance": provenance("python -m benchmarks peers", 0),
         "data": {"cells": chosen.cells, "genes": chosen.genes, "perturbations": 100},
         "rounds": chosen.rounds,
-        "peers": found,
+        "peers": {},
     }
-    text = json.dumps(document, indent=1)
-    print(text)
-    if chosen.write is not None:
-        chosen.write.write_text(text + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cells.h5ad"
+        made_cells(chosen.cells, chosen.genes, singles=100, pairs=0).write_h5ad(file)
+        for threads in chosen.threads:
+            with ExitStack() as stack:
+                ours = started(stack, sys.executable, OURS, file, threads)
+                document["gpjepa"] = ours.facts
+                for name in chosen.only:
+                    found = beside(ours, name, file, threads, chosen.rounds)
+                    document["peers"].setdefault(name, {})[f"{threads} threads"] = found
+                    if chosen.write is not None:  # what was measured stays if a later peer fails
+                        chosen.write.write_text(json.dumps(document, indent=1) + "\n")
+    print(json.dumps(document, indent=1))
     return 0

@@ -28,8 +28,8 @@ class Program(Protocol):
 
     facts: dict[str, Any]
 
-    def train(self) -> Rates:
-        """Take a few steps; return training cells per second."""
+    def train(self, batch: int) -> Rates:
+        """Take a few steps of `batch` cells; return training cells per second."""
         ...
 
     def predict(self) -> Rates:
@@ -77,17 +77,17 @@ class Steps:
         return {kind: median(one[kind] for one in found) for kind in ("wall", "cpu")}
 
 
-def serve(prepare: Callable[[str, str, int, int], Program]) -> None:
-    """Answer lines of standard input: `prepare(file, folder, batch, threads)`, then turns.
+def serve(prepare: Callable[[str, str, int], Program]) -> None:
+    """Answer lines of standard input: `prepare(file, folder, threads)`, then turns.
 
-    One JSON line tells the facts when all is prepared; each line read then gives one JSON line
-    with the rates of a turn. What the program itself prints goes to standard error.
+    One JSON line tells the facts when all is prepared; each line read, a batch size, then
+    gives one JSON line with the rates of a turn. What the program prints goes to standard error.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    file, folder, batch, threads = sys.argv[1:5]
-    program = prepare(file, folder, int(batch), int(threads))
+    file, folder, threads = sys.argv[1:4]
+    program = prepare(file, folder, int(threads))
     print(json.dumps(program.facts), file=answers, flush=True)
-    for _ in sys.stdin:
-        turn = {"train": program.train(), "predict": program.predict()}
+    for line in sys.stdin:
+        turn = {"train": program.train(int(line)), "predict": program.predict()}
         print(json.dumps(turn), file=answers, flush=True)

@@ -37,9 +37,8 @@ class Counted(lightning.Callback):
 class Lord:
     """A model of log-normalised cells with perturbation and batch as attributes."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.batch = batch
         cells = anndata.read_h5ad(file)
         scanpy.pp.normalize_total(cells, target_sum=1e4)
         scanpy.pp.log1p(cells)
@@ -49,25 +48,24 @@ class Lord:
         self.facts: dict[str, Any] = {
             "version": version("biolord"),
             "parameters": sum(x.numel() for x in self.model.module.parameters()),
-            "batch": batch,
             "predicts": f"means of {len(self.some)} measured cells a call",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Run its training for a few batches."""
         steps = Steps(STEPS)
         quiet = {"enable_progress_bar": False, "logger": False, "enable_checkpointing": False}
         with suppress(KeyboardInterrupt, SystemExit):
             self.model.train(
                 max_epochs=100,
-                batch_size=self.batch,
+                batch_size=batch,
                 accelerator="cpu",
                 callbacks=[Counted(steps)],
                 limit_val_batches=0,
                 num_sanity_val_steps=0,
                 **quiet,
             )
-        return steps.rates(self.batch)
+        return steps.rates(batch)
 
     def predict(self) -> Rates:
         """Ask for the means of the same cells."""

@@ -6,6 +6,8 @@ Its predictions are of those components, and no counts: nothing is added to brin
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +18,7 @@ from cellflow.model import CellFlow
 
 from benchmarks.peers.turns import Enough, Rates, Steps, serve, timed
 
-STEPS, CELLS, WIDTH, COMPONENTS = 10, 50, 256, 50
+STEPS, CELLS, WIDTH, COMPONENTS = 10, 100, 256, 50
 SMALL = {
     "condition_embedding_dim": 64,
     "time_freqs": 256,
@@ -27,14 +29,14 @@ SMALL = {
 
 
 class Counted:
-    """A solver whose steps are counted."""
+    """A solver's step, counted."""
 
-    def __init__(self, solver: Any, steps: Steps) -> None:
-        self.step_fn_of, self.steps = solver.step_fn, steps
+    def __init__(self, step_fn: Callable[..., Any], steps: Steps) -> None:
+        self.step_fn, self.steps = step_fn, steps
 
     def __call__(self, *given: Any) -> Any:
         """Do a step; its loss is awaited, as the loop does."""
-        loss = float(self.step_fn_of(*given))
+        loss = float(self.step_fn(*given))
         self.steps()
         return loss
 
@@ -42,9 +44,8 @@ class Counted:
 class Flow:
     """A flow between control cells and those of each perturbation, told apart by name."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-        self.batch = batch
         cells = anndata.read_h5ad(file)
         scanpy.pp.normalize_total(cells, target_sum=1e4)
         scanpy.pp.log1p(cells)
@@ -63,34 +64,33 @@ class Flow:
         self.flow.prepare_model(**SMALL)
         control = cells[cells.obs["control"].to_numpy()]
         self.control = control[: min(CELLS, control.n_obs)].copy()
-        asked = cells.obs[~cells.obs["control"]].iloc[:1].copy()
-        self.asked = asked
-        self.step_fn = self.flow.solver.step_fn
+        self.asked = cells.obs[~cells.obs["control"]].iloc[:1].assign(asked="one")
+        self.step_fn, self.compiled = self.flow.solver.step_fn, False
         self.facts: dict[str, Any] = {
             "version": version("cellflow-tools"),
             "parameters": parameters(self.flow.solver.vf_state.params),
-            "batch": batch,
             "predicts": f"{COMPONENTS} components of {self.control.n_obs} control cells a call",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Run its training loop for a few steps."""
         steps = Steps(STEPS)
-        self.flow.solver.step_fn = Counted(self, steps)
-        try:
-            self.flow.train(num_iterations=1000, batch_size=self.batch)
-        except Enough:
-            pass
+        self.flow.solver.step_fn = Counted(self.step_fn, steps)
+        with suppress(Enough):
+            self.flow.train(num_iterations=1000, batch_size=batch)
         self.flow.solver.is_trained = True  # its loop says so at its end
-        return steps.rates(self.batch)
+        return steps.rates(batch)
 
     def predict(self) -> Rates:
-        """Move control cells to one perturbation."""
+        """Move control cells to one perturbation, after a first time that compiles."""
+        if not self.compiled:
+            self._moved()
+            self.compiled = True
         return timed(self.control.n_obs, self._moved)
 
     def _moved(self) -> None:
         found = self.flow.predict(
-            self.control, self.asked, sample_rep="X_pca", condition_id_key="perturbation"
+            self.control, self.asked, sample_rep="X_pca", condition_id_key="asked"
         )
         assert all(np.isfinite(np.asarray(one)).all() for one in found.values())
 

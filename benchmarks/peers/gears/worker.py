@@ -10,6 +10,7 @@ import os
 import pickle
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
@@ -23,7 +24,7 @@ from gears import GEARS, PertData
 
 from benchmarks.peers.turns import Enough, Rates, Steps, serve, timed
 
-STEPS, CELLS = 2, 300  # its `predict` passes 300 control cells for each perturbation
+STEPS, BATCH, CELLS = 2, 32, 300  # its `predict` passes 300 control cells for each perturbation
 SETS, OF_EACH, SHARED = 60, 12, 10  # made gene sets, sets of a gene, sets of one family
 NAME = "made"
 
@@ -43,32 +44,30 @@ class Timed:
 class Gears:
     """A prepared model; preprocessing and graphs are made on first use of `folder`."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.batch = batch
         data = prepared(file, Path(folder))
         data.prepare_split(split="no_test", seed=1)
-        data.get_dataloader(batch_size=batch)
-        self.loader = data.dataloader["train_loader"]
+        data.get_dataloader(batch_size=BATCH)
+        self.data = data
         self.gears = GEARS(data, device="cpu")
         self.gears.model_initialize(hidden_size=64)
         self.pairs = combinations(self.gears.pert_list, 2)
         self.facts: dict[str, Any] = {
             "version": version("cell-gears"),
             "parameters": sum(x.numel() for x in self.gears.model.parameters()),
-            "batch": batch,
             "predicts": f"the mean of {CELLS} control cells passed, one pair of genes a call",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Run its training loop for a few batches."""
         steps = Steps(STEPS, warm=0)
-        self.gears.dataloader["train_loader"] = Timed(self.loader, steps)
-        try:
+        self.data.get_dataloader(batch_size=batch)
+        loader = Timed(self.data.dataloader["train_loader"], steps)
+        self.gears.dataloader = {**self.data.dataloader, "train_loader": loader}
+        with suppress(Enough):
             self.gears.train(epochs=1)
-        except Enough:
-            pass
-        return steps.rates(self.batch)
+        return steps.rates(batch)
 
     def predict(self) -> Rates:
         """Ask for a pair that was not asked for before: answers are kept."""

@@ -20,7 +20,7 @@ from state.tx.models.state_transition import StateTransitionPerturbationModel
 
 from benchmarks.peers.turns import Enough, Rates, Steps, serve, timed
 
-STEPS, KEPT = 2, 2  # steps a turn, batches made
+STEPS, KEPT, ASKED = 2, 2, 2048  # steps a turn, batches made, cells predicted
 CLIP = 10.0  # of its training configuration
 Batch = dict[str, torch.Tensor]
 
@@ -42,9 +42,9 @@ class Counted(lightning.Callback):
 class Transition:
     """A model of log-normalised genes; sets of one perturbation beside sets of control cells."""
 
-    def __init__(self, file: str, folder: str, batch: int, threads: int) -> None:
+    def __init__(self, file: str, folder: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        self.batch, self.folder = batch, folder
+        self.folder = folder
         cells = anndata.read_h5ad(file)
         scanpy.pp.normalize_total(cells)
         scanpy.pp.log1p(cells)
@@ -53,7 +53,7 @@ class Transition:
         )
         kwargs = OmegaConf.to_container(settings.model.kwargs, resolve=True)
         self.set_length = kwargs["cell_set_len"]
-        self.batches = made_batches(cells, batch, self.set_length)
+        self.cells, self.asked = cells, made_batches(cells, ASKED, self.set_length)[0]
         width, kinds = cells.n_vars, cells.obs["perturbation"].nunique()
         self.model = StateTransitionPerturbationModel(
             input_dim=width, output_dim=width, gene_dim=width, hvg_dim=width, pert_dim=kinds,
@@ -62,12 +62,11 @@ class Transition:
         self.facts: dict[str, Any] = {
             "version": version("arc-state"),
             "parameters": sum(x.numel() for x in self.model.parameters()),
-            "batch": batch,
-            "predicts": f"log-normalised genes of {batch} cells a call, in sets of "
+            "predicts": f"log-normalised genes of {ASKED} cells a call, in sets of "
             f"{self.set_length}",
         }
 
-    def train(self) -> Rates:
+    def train(self, batch: int) -> Rates:
         """Let its trainer take a few steps."""
         steps = Steps(STEPS, warm=0)
         trainer = lightning.Trainer(
@@ -75,16 +74,17 @@ class Transition:
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             callbacks=[Counted(steps)], default_root_dir=self.folder,
         )  # fmt: skip
-        batches = torch.utils.data.DataLoader(self.batches * 50, batch_size=None)
+        made = made_batches(self.cells, batch, self.set_length)
+        batches = torch.utils.data.DataLoader(made * 50, batch_size=None)
         with suppress(KeyboardInterrupt, SystemExit):
             trainer.fit(self.model, batches)
-        return steps.rates(self.batch)
+        return steps.rates(batch)
 
     def predict(self) -> Rates:
         """Predict the cells of one batch."""
         self.model.eval()
         with torch.no_grad():
-            return timed(self.batch, lambda: self.model.predict_step(self.batches[0], 0))
+            return timed(ASKED, lambda: self.model.predict_step(self.asked, 0))
 
 
 def made_batches(cells: anndata.AnnData, batch: int, set_length: int, seed: int = 0) -> list[Batch]:

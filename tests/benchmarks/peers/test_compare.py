@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-
 from benchmarks.environments import ROOT
 from benchmarks.peers.compare import PEERS, Peer, Turn, Worker, figure, reached, table
 
@@ -16,17 +14,17 @@ import os, sys
 from benchmarks.peers.turns import serve
 
 class Program:
-    def __init__(self, file, folder, batch, threads):
+    def __init__(self, file, folder, threads):
         print("a program that talks")
         os.system("echo as its children do")
-        self.facts = {"batch": batch, "threads": os.environ["OMP_NUM_THREADS"]}
+        self.facts = {"file": file, "threads": os.environ["OMP_NUM_THREADS"]}
         self.turns = 0
 
-    def train(self):
+    def train(self, batch):
         self.turns += 1
         if self.turns == 3:
             raise RuntimeError("out of cells")
-        return {"wall": self.turns, "cpu": 2.0}
+        return {"wall": self.turns, "cpu": batch}
 
     def predict(self):
         return {"wall": 1.0, "cpu": 1.0}
@@ -75,9 +73,10 @@ def test_every_peer_has_a_worker_and_a_pinned_environment(name: str) -> None:
 def test_a_worker_takes_turns_and_its_end_is_told_with_what_it_said(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
-    command = [sys.executable, str(script), "cells.h5ad", str(tmp_path), "32", "1"]
-    with tempfile.TemporaryFile("w+") as log, Worker(command, 1, log) as worker:
-        assert worker.facts == {"batch": 32, "threads": "1"}
-        assert [worker.turn()["train"]["wall"] for _ in range(2)] == [1, 2]
+    command = [sys.executable, str(script), "cells.h5ad", str(tmp_path), "1"]
+    with Worker(command, 1) as worker:
+        assert worker.facts == {"file": "cells.h5ad", "threads": "1"}
+        assert worker.turn(32)["train"] == {"wall": 1, "cpu": 32}
+        assert worker.turn(128)["train"] == {"wall": 2, "cpu": 128}
         with pytest.raises(SystemExit, match="out of cells"):
-            worker.turn()
+            worker.turn(32)
