@@ -3,6 +3,7 @@
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
   step         where the time of a training step goes
+  ranks        two processes on two cores beside one process on one core
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
   accept       cell-eval2 reads what `gpjepa predict --format cell-eval` writes
@@ -21,6 +22,7 @@ COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
     "step": ("benchmarks.step_profile",),
+    "ranks": ("benchmarks.ranks",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (
         "benchmarks.cell_eval.accept",
