@@ -105,6 +105,20 @@ def test_a_run_goes_on_with_another_number_of_processes(
 
 
 @pytest.mark.slow
+def test_processes_of_srun_find_each_other(
+    screen: Path, tmp_path: Path, processes: Any, finished: Any, slurm: Any
+) -> None:
+    out = tmp_path / "encoder"
+    words = ["-m", "gpjepa", "pretrain", str(screen), "--out", str(out), *QUIET, *settings(SIZES)]
+    done = finished(processes(words, told=slurm))
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert "steps" in done[0][1]
+    assert done[1][1] == ""
+    history = pandas.read_csv(out / "history.csv")
+    assert history["step"].max() == 6
+
+
+@pytest.mark.slow
 def test_torchrun_starts_the_processes_and_what_is_asked_of_one_is_refused(
     screen: Path, alone: Path, tmp_path: Path
 ) -> None:
