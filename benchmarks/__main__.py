@@ -6,6 +6,7 @@
   loader       reading shuffled cells from disk beside reading the same blocks in order
   memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
   step         where the time of a training step goes
+  ranks        two processes on two cores beside one process on one core
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
   accept       cell-eval2 reads what `gpjepa predict --format cell-eval` writes
@@ -27,6 +28,7 @@ COMMANDS = {
     "loader": ("benchmarks.loader",),
     "memory": ("benchmarks.memory",),
     "step": ("benchmarks.step_profile",),
+    "ranks": ("benchmarks.ranks",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (
         "benchmarks.cell_eval.accept",

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gpjepa.cli.main import exit_code
+from gpjepa.cli.main import exit_code, run
+from gpjepa.cli.output import print_json, print_note, print_summary, print_table
 from gpjepa.core import errors
 
 WHERE = "gpjepa.api.workflow.describe_run"
@@ -95,3 +96,32 @@ def test_version_is_that_of_the_package(command: Any) -> None:
     import gpjepa
 
     assert command("--version").out == f"gpjepa {gpjepa.__version__}\n"
+
+
+def of_two(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2}
+    for name, value in told.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "29599")
+
+
+@pytest.mark.parametrize("verb", ["info", "evaluate", "plan", "report"])
+def test_a_verb_of_one_process_is_refused_in_two(verb, monkeypatch, capsys, tmp_path) -> None:
+    of_two(monkeypatch, 1)
+    assert run([verb, str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"error: process 1: torchrun started 2 processes of '{verb}'" in printed.err
+
+
+def test_only_the_first_of_two_processes_prints_results(monkeypatch, capsys) -> None:
+    for rank, expected in ((0, True), (1, False)):
+        of_two(monkeypatch, rank)
+        print_json({"a": 1})
+        print_table([{"a": 1}], ["a"])
+        print_summary({"a": 1})
+        print_note("a", quiet=False)
+        printed = capsys.readouterr()
+        assert bool(printed.out) is expected
+        assert bool(printed.err) is expected

@@ -34,14 +34,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(arguments: Sequence[object], size: int = 2) -> list[subprocess.Popen[str]]:
+def under_slurm(rank: int, size: int, port: int) -> dict[str, str]:
+    """Return the environment of a process, as srun would make it on one machine."""
+    kept = environment()
+    told = {"PROCID": rank, "LOCALID": rank, "NODEID": 0, "NTASKS": size, "NNODES": 1}
+    told |= {"STEP_NUM_TASKS": size, "STEP_NUM_NODES": 1, "JOB_ID": 4711}
+    kept.update({f"SLURM_{name}": str(value) for name, value in told.items()})
+    kept.update(SLURM_JOB_NAME="train", SLURM_NODELIST="127.0.0.1", MASTER_PORT=str(port))
+    return kept
+
+
+def start(
+    arguments: Sequence[object], size: int = 2, told: Callable[..., dict[str, str]] = environment
+) -> list[subprocess.Popen[str]]:
     """Start `size` processes of Python with these arguments, by hand."""
     port = free_port()
     words = [str(word) for word in arguments]
     return [
         subprocess.Popen(
             [sys.executable, *words],
-            env=environment(rank, size, port),
+            env=told(rank, size, port),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -70,6 +82,11 @@ def finish(
 @pytest.fixture(scope="session")
 def processes() -> Callable[..., list[subprocess.Popen[str]]]:
     return start
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Callable[..., dict[str, str]]:
+    return under_slurm
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -101,6 +102,20 @@ def test_a_run_goes_on_with_another_number_of_processes(
     done = finished(processes(training(screen, out, "--resume"), size=then))
     assert [code for code, _, _ in done] == [0] * then, done
     refuse_difference(out, alone)
+
+
+@pytest.mark.slow
+def test_processes_of_srun_find_each_other(
+    screen: Path, tmp_path: Path, processes: Any, finished: Any, slurm: Any
+) -> None:
+    out = tmp_path / "encoder"
+    words = ["-m", "gpjepa", "pretrain", str(screen), "--out", str(out), *QUIET, *settings(SIZES)]
+    done = finished(processes(words, told=slurm))
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert "steps" in done[0][1]
+    assert done[1][1] == ""
+    history = pandas.read_csv(out / "history.csv")
+    assert history["step"].max() == 6
 
 
 @pytest.mark.slow
@@ -205,3 +220,20 @@ def test_more_processes_than_perturbations_of_a_step_are_refused(
         first.share(Ranks(0, 40))
     second.share(Ranks(2, 3))
     assert second.ranks == Ranks(2, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_disk_that_fills_ends_training_and_leaves_its_last_checkpoint(
+    screen: Path, tmp_path: Path, processes: Any, finished: Any, size: int
+) -> None:
+    out = tmp_path / "run"
+    more = (*LONG, "--set", "fit.validations=20000")
+    running = processes(training(screen, out, *more), size=size)
+    wait_for(out / "checkpoints" / "fit.safetensors", running)
+    resource.prlimit(running[0].pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    done = finished(running, timeout=120)
+    assert [code for code, _, _ in done] == [1] * size, done
+    assert "the disk or its quota is full" in done[0][2]
+    assert load_file(out / "checkpoints" / "fit.safetensors")
+    assert [p.name for p in (out / "checkpoints").iterdir() if p.name.startswith(".")] == []

@@ -79,7 +79,7 @@ class _Summed(torch.autograd.Function):
     def forward(ctx: Any, here: Tensor, processes: int) -> Tensor:
         """Return the sum."""
         ctx.processes = processes
-        summed = here.detach().clone()
+        summed = here.detach().clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(summed)
         return summed
 

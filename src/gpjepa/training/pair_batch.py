@@ -50,6 +50,11 @@ class PairBatch:
     seed: int
     whole: Whole | None = None
 
+    @property
+    def total(self) -> int:
+        """Return how many target cells the step has on all processes."""
+        return len(self.group) if self.whole is None else self.whole.rows.total
+
     def across(self) -> Across:
         """Return what makes moments of all rows of the step."""
         return WHOLE if self.whole is None else Across(self.whole.rows)

@@ -41,6 +41,11 @@ class SparseBatch:
     library: Float[Tensor, " B"]
     rows: Rows
 
+    @property
+    def total(self) -> int:
+        """Return how many cells the step has on all processes."""
+        return self.rows.total
+
 
 class MaskedCells(nn.Module):
     """What every way of pretraining shares: an encoder, cells in shuffled batches, masks.

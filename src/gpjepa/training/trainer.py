@@ -135,7 +135,7 @@ def _set_up(stage: Any, plan: Plan, processes: Processes) -> _Working:
 class Objective(nn.Module):
     """The objective of a step as a module, so that a strategy can wrap it.
 
-    Keeps the terms and the number of cells of the last step beside the sum that it returns.
+    Keeps the terms and the cells of the last step, of all processes, beside the sum it returns.
     """
 
     def __init__(self, stage: Any, plan: Plan) -> None:
@@ -149,7 +149,7 @@ class Objective(nn.Module):
         batch = self.stage.batch(step, device)
         generator = torch_stream(self.plan.seed, self.stage.name, "step", step, device=device)
         self.terms = self.stage(batch, step, self.plan.steps, generator)
-        self.cells = batch.counts.shape[0]
+        self.cells = getattr(batch, "total", batch.counts.shape[0])
         return self.terms.total()
 
 
@@ -216,7 +216,9 @@ def _close_interval(stage: Any, plan: Plan, progress: Progress, processes: Proce
     row("train", "total", total, total)
     progress.sums.clear()
     stage.eval()
-    scores = processes.of_first(stage.validate(processes.fabric.device))
+    found = stage.validate(processes.fabric.device)
+    processes.meet()
+    scores = processes.of_first(found)
     for name, value in scores.items():
         row("validation", name, value, 0.0)
     score = scores.get(SCORE)
