@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
+from gpjepa.model.attention import attention
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.perturbation import Condition, ConditionEncoder
 
@@ -66,11 +66,8 @@ class AttentionBlock(nn.Module):
         self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T W"]:
         """Let every token look at those that are `present`."""
-        rows, count, width = tokens.shape
-        split = self.qkv(self.norm(tokens)).view(rows, count, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
-        seen = scaled_dot_product_attention(query, key, value, attn_mask=present[:, None, None, :])
-        tokens = tokens + self.merge(seen.transpose(1, 2).reshape(rows, count, width))
+        seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
+        tokens = tokens + self.merge(seen)
         return tokens + self.mlp(tokens)
 
 

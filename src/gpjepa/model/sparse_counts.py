@@ -111,17 +111,17 @@ def sparse_of(dense: Float[Tensor, "B G"]) -> SparseCounts:
     if not available(dense):
         cell, gene = torch.nonzero(dense, as_tuple=True)
         each = torch.bincount(cell, minlength=len(dense))
-        starts = torch.cat((each.new_zeros(1), each.cumsum(0)))
-        return SparseCounts(starts, gene.int(), dense[cell, gene], dense.shape[1])
+        ends = torch.cat((each.new_zeros(1), each.cumsum(0)))
+        return SparseCounts(ends, gene.int(), dense[cell, gene], dense.shape[1])
     from gpjepa.model.kernels import dense_rows
 
     rows, values = len(dense), dense.contiguous().numpy()
-    edges, ends = blocks(rows), np.zeros(rows + 1, np.int64)
-    side_by_side(lambda i: dense_rows.filled(values, *edges[i], ends[1:]), len(edges))
-    np.cumsum(ends, out=ends)
-    genes, found = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
-    side_by_side(lambda i: dense_rows.compact(values, ends, *edges[i], genes, found), len(edges))
-    starts, gene, value = (torch.from_numpy(x) for x in (ends, genes, found))
+    edges, stops = blocks(rows), np.zeros(rows + 1, np.int64)
+    side_by_side(lambda i: dense_rows.filled(values, *edges[i], stops[1:]), len(edges))
+    np.cumsum(stops, out=stops)
+    genes, found = np.empty(stops[-1], np.int32), np.empty(stops[-1], np.float32)
+    side_by_side(lambda i: dense_rows.compact(values, stops, *edges[i], genes, found), len(edges))
+    starts, gene, value = (torch.from_numpy(x) for x in (stops, genes, found))
     return SparseCounts(starts, gene, value, dense.shape[1])
 
 

@@ -68,8 +68,10 @@ def _peak(values):
 
 
 @njit(**OPTIONS)
-def _powers(own):
-    """Write e^(x − greatest) in the place of each x and return the sum."""
+def _powers(own, bias):
+    """Write e^(x + `bias` − greatest) in the place of each x and return the sum."""
+    for c in range(own.shape[0]):
+        own[c] += bias[c]
     top = _peak(own)
     for c in range(own.shape[0]):
         own[c] = exp_below(own[c] - top)
@@ -77,21 +79,24 @@ def _powers(own):
 
 
 @njit(**OPTIONS)
-def shares(logits, first, last):
-    """Write the softmax of each row in its place."""
+def shares(logits, bias, first, last):
+    """Write the softmax of each row plus `bias` [C] in its place."""
     for row in range(first, last):
         own = logits[row]
-        scale = FLOAT(1.0) / _powers(own)
+        scale = FLOAT(1.0) / _powers(own, bias)
         for c in range(own.shape[0]):
             own[c] *= scale
 
 
 @njit(**OPTIONS)
-def scaled(logits, library, first, last, out):
-    """Write the softmax times `library` [N] of the classes that `out` [N, G] has room for."""
+def scaled(logits, bias, library, first, last, out):
+    """Write the softmax of rows plus `bias` [C] times `library` [N].
+
+    Of the classes that `out` [N, G] has room for.
+    """
     for row in range(first, last):
         own, to = logits[row], out[row]
-        scale = library[row] / _powers(own)
+        scale = library[row] / _powers(own, bias)
         for c in range(to.shape[0]):
             to[c] = own[c] * scale
 
