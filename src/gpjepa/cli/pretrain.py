@@ -8,13 +8,22 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, ConfigFile, OnDisk, Roles, Settings, Source, read_config
+from gpjepa.cli.options import (
+    Common,
+    ConfigFile,
+    OnDisk,
+    Roles,
+    Settings,
+    Sources,
+    read_config,
+    source_of,
+)
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
 
 def pretrain(
-    data: Source,
+    data: Sources,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
@@ -33,7 +42,7 @@ def pretrain(
     chosen = read_config(config, settings)
     with interruptible(out):
         summary = pretrain_run(
-            str(data),
+            source_of(data),
             out,
             roles=roles.role_options(),
             split=split,
