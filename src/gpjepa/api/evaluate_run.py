@@ -73,7 +73,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return what the top of a report says, losses as plainly as wins."""
     split, report = assessed.split, assessed.report
-    name = Path(record.path).stem
+    name = "+".join(Path(path).stem for path in record.paths)
     notes = [*report.notes, *data.notes]
     if assessed.fit_only:
         notes.insert(0, "nothing was held out: these scores are of fit, not of prediction")
@@ -106,7 +106,7 @@ def summarise(
 def _training_file(record: DataRecord, data: str | None) -> PerturbSeq:
     """Read the file that a run was trained on and check that it is still the same."""
     source = data or record.path
-    if data is None and not Path(source).exists():
+    if data is None and not all(Path(path).exists() for path in record.paths):
         raise DataError(
             f"the training file {source!r} is not there; expected the file that the run was "
             "trained on; say where it is with --data"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,8 +60,10 @@ class RoleOptions:
     dose: str | None = None
     modality: str | None = None
 
-    def read(self, source: str, announce: bool = True, backed: bool | None = None) -> PerturbSeq:
-        """Read a file with these roles."""
+    def read(
+        self, source: str | Sequence[str], announce: bool = True, backed: bool | None = None
+    ) -> PerturbSeq:
+        """Read a file, or several as one, with these roles."""
         return read(source, **asdict(self), announce=announce, backed=backed)
 
 

@@ -13,7 +13,7 @@ from gpjepa.api.goals import Direction, Signature
 from gpjepa.api.options import RoleOptions
 from gpjepa.api.plan_space import ALL, Constraints
 from gpjepa.api.run import read_data_record
-from gpjepa.core.errors import ConfigError, DataError
+from gpjepa.core.errors import ConfigError, DataError, listed
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.data.labels import is_control_name
 from gpjepa.data.perturbseq import PerturbSeq
@@ -74,14 +74,16 @@ class GoalRequest:
                 f"run {str(run)!r} does not record its data, where {names[0]!r} would be found; "
                 "expected the file; say where it is with --data"
             )
-        roles = RoleOptions(**read_data_record(run).roles) if recorded else RoleOptions()
-        source = self.data or read_data_record(run).path
-        if not Path(source).exists():
+        roles, files = RoleOptions(), [str(self.data)]
+        if recorded:
+            record = read_data_record(run)
+            roles, files = RoleOptions(**record.roles), files if self.data else record.paths
+        if not all(Path(path).exists() for path in files):
             raise DataError(
-                f"the file {source!r}, where {names[0]!r} would be found, is not there; expected "
-                "the data of the run; say where they are with --data"
+                f"the file {listed(map(repr, files))}, where {names[0]!r} would be found, is not "
+                "there; expected the data of the run; say where they are with --data"
             )
-        return roles.read(source, announce=False)
+        return roles.read(files, announce=False)
 
 
 @dataclass(frozen=True)

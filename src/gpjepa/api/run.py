@@ -41,13 +41,18 @@ class DataRecord:
     table of features where it was, its checksum and what it covers.
     """
 
-    path: str
+    path: str | Sequence[str]  # several files are read as one
     fingerprint: str
     roles: dict[str, str | None]
     cells: int
     genes: int
     simulated: bool
     features: Sequence[dict[str, Any]] = ()
+
+    @property
+    def paths(self) -> list[str]:
+        """Return the files, one or several."""
+        return [self.path] if isinstance(self.path, str) else list(self.path)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""

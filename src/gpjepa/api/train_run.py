@@ -39,7 +39,7 @@ from gpjepa.training.processes import meet
 
 
 def pretrain_run(
-    source: str,
+    source: str | Sequence[str],
     out: Path,
     *,
     roles: RoleOptions,
@@ -73,7 +73,7 @@ def pretrain_run(
 
 
 def train_run(
-    source: str,
+    source: str | Sequence[str],
     out: Path,
     *,
     roles: RoleOptions,
@@ -116,7 +116,7 @@ def train_run(
 
 def train_data(
     data: PerturbSeq,
-    source: str,
+    source: str | Sequence[str],
     out: Path,
     split: Split,
     roles: RoleOptions,
@@ -185,12 +185,11 @@ def _open_records(
     meet()
 
 
-def data_record(source: str, data: PerturbSeq, roles: RoleOptions) -> DataRecord:
+def data_record(source: str | Sequence[str], data: PerturbSeq, roles: RoleOptions) -> DataRecord:
     """Record which data a run is trained on."""
     chosen = {name: getattr(data.roles, name) for name in asdict(roles)}
-    return DataRecord(
-        str(source), data.fingerprint(), chosen, data.n_cells, data.n_genes, data.simulated
-    )
+    path = source if isinstance(source, str) else [str(each) for each in source]
+    return DataRecord(path, data.fingerprint(), chosen, data.n_cells, data.n_genes, data.simulated)
 
 
 def identity(

@@ -49,7 +49,7 @@ FORMATS = ("anndata", "cell-eval")
 
 
 def check_file(
-    source: str,
+    source: str | Sequence[str],
     roles: RoleOptions,
     split: str | None,
     options: RunOptions,

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from gpjepa.cli.options import Common, Features, OnDisk, Roles, Source
+from gpjepa.cli.options import Common, Features, OnDisk, Roles, Sources, source_of
 from gpjepa.cli.output import print_json, print_table
 
 
 def check(
-    data: Source,
+    data: Sources,
     roles: Roles,
     common: Common,
     on_disk: OnDisk = None,
@@ -33,7 +33,7 @@ def check(
 
     options = replace(common.run_options(), backed=on_disk)
     chosen = roles.role_options()
-    found = check_file(str(data), chosen, split, options, context_column, features or ())
+    found = check_file(source_of(data), chosen, split, options, context_column, features or ())
     if common.json:
         print_json(found)
         return

@@ -21,6 +21,10 @@ _PROCESSES = "Several processes (started by torchrun or srun)"
 _ROLES = "Roles (detected and printed when not given)"
 
 Source = Annotated[Path, typer.Argument(metavar="DATA", help="An h5ad or zarr file of raw counts.")]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="DATA...", help="Files of raw counts; several are joined by gene name."),
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory made by train.")]
 Settings = Annotated[
     list[str] | None,
@@ -184,3 +188,8 @@ def read_config(file: Path | None, settings: list[str] | None) -> Config:
 
     base = Config() if file is None else Config.from_toml(file)
     return base.override(settings or [])
+
+
+def source_of(files: list[Path]) -> str | list[str]:
+    """Return one file as it is, several as a list."""
+    return str(files[0]) if len(files) == 1 else [str(file) for file in files]

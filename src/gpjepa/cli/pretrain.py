@@ -15,15 +15,16 @@ from gpjepa.cli.options import (
     Processes,
     Roles,
     Settings,
-    Source,
+    Sources,
     read_config,
+    source_of,
 )
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
 
 def pretrain(
-    data: Source,
+    data: Sources,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
@@ -43,7 +44,7 @@ def pretrain(
     chosen = read_config(config, settings)
     with interruptible(out):
         summary = pretrain_run(
-            str(data),
+            source_of(data),
             out,
             roles=roles.role_options(),
             split=split,

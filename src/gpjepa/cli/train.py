@@ -16,16 +16,17 @@ from gpjepa.cli.options import (
     Processes,
     Roles,
     Settings,
-    Source,
+    Sources,
     Split,
     read_config,
+    source_of,
 )
 from gpjepa.cli.output import print_json, print_summary
 from gpjepa.cli.signals import interruptible
 
 
 def train(
-    data: Source,
+    data: Sources,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory to write.")],
     roles: Roles,
     common: Common,
@@ -59,7 +60,7 @@ def train(
     chosen = read_config(config, [*(settings or []), *heads])
     with interruptible(out):
         summary = train_run(
-            str(data),
+            source_of(data),
             out,
             roles=roles.role_options(),
             split=split,

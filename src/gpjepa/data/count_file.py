@@ -43,6 +43,11 @@ class CountFile:
         self._gap = GAP if path.is_file() else max(GAP, self.grain)
         self._stamp = self._stamped()
 
+    @property
+    def exact(self) -> bool:
+        """Tell whether lengths are known to leave out stored zeros."""
+        return self.sums is not None
+
     def gather(self, rows: NDArray[np.int64]) -> sparse.csr_matrix:
         """Return rows, ascending and different, as float32 counts with sorted indices.
 

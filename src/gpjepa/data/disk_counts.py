@@ -21,8 +21,12 @@ class Source(Protocol):
     """Where rows come from: a file, or several one after the other."""
 
     shape: tuple[int, int]
-    lengths: NDArray[np.int64]  # entries of each row
+    lengths: NDArray[np.int64]  # entries of each row, or more than there are
     sums: NDArray[np.float64] | None  # of each row, once known
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether lengths are what there is, and not more."""
 
     @property
     def grain(self) -> int:
@@ -90,7 +94,7 @@ class DiskCounts:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Return the entries of each cell [cells]; of some genes they are counted once."""
-        if self.columns is None:
+        if self.columns is None and self.source.exact:
             return self._bounds
         found = [np.diff(part.indptr) for _, part in self.chunks()]
         return np.concatenate([np.zeros(0, np.int64), *found]).astype(np.int64)
@@ -160,6 +164,12 @@ class Stack:
         self.shape = (int(self.starts[-1]), int(self.parts[0].shape[1]))
         self.lengths = np.concatenate([_bounds(part) for part in self.parts])
         self.sums: NDArray[np.float64] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether lengths are what there is: no part leaves genes out."""
+        disk = [part for part in self.parts if isinstance(part, DiskCounts)]
+        return all(part.columns is None and part.source.exact for part in disk)
 
     @property
     def grain(self) -> int:

@@ -16,6 +16,7 @@ from gpjepa.core.errors import DataError, unknown
 from gpjepa.data.backed import opened
 from gpjepa.data.cells import Cells, bind_cells, gene_indices, row_indices, take_genes
 from gpjepa.data.disk_counts import Counts, chunks, in_memory, row_lengths, taken
+from gpjepa.data.joined import open_joined
 from gpjepa.data.labels import CONTROL, members_of
 from gpjepa.data.modality import modality_column, with_modality
 from gpjepa.data.obs import covariate_values, dose_values, perturbation_labels
@@ -183,7 +184,7 @@ class PerturbSeq:
 
 
 def read(
-    adata_or_path: AnnData | Path | str,
+    adata_or_path: AnnData | Path | str | Sequence[AnnData | Path | str],
     perturbation: str | None = None,
     control: str | None = None,
     layer: str | None = None,
@@ -197,6 +198,7 @@ def read(
 ) -> PerturbSeq:
     """Read perturbation data from an AnnData, an h5ad file or a zarr directory.
 
+    Several are joined on the genes that all of them have, see `gpjepa.data.joined`.
     Roles left as None are detected; what was chosen goes to stderr unless `announce` is off.
     `modality` is a column that says how genes were perturbed (CRISPRa, CRISPRi, knockout, …). With
     several of them the labels carry it, as in KLF1@CRISPRi, so that effects are not pooled.
@@ -204,7 +206,12 @@ def read(
     Counts of a file that take more than 1 GB in memory stay on disk; `backed` True leaves them
     there, False reads them whole. Raises `DataError` for data that cannot be used as they are.
     """
-    adata = opened(adata_or_path, backed, announce)
+    if isinstance(adata_or_path, (list, tuple)) and len(adata_or_path) != 1:
+        adata = open_joined(adata_or_path, layer, backed, announce)
+        layer = None  # their counts are in X now
+    else:
+        one = adata_or_path[0] if isinstance(adata_or_path, (list, tuple)) else adata_or_path
+        adata = opened(one, backed, announce)
     cells, source, column = bind_cells(adata, layer, library)
     chosen = find_roles(adata.obs, perturbation, control, batch, cell_type, dose, modality)
     labels, modalities, remarks = _labels(adata.obs, cells, chosen)
