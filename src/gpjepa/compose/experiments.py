@@ -45,19 +45,14 @@ def next_experiments(
     candidates are all pairs of the measured genes for None, less those measured (the composer
     keeps doubles from eight on); of more than 1,500 a draw of `seed` or, with a goal, those
     predicted closest are weighed. Without a goal the doubt is that about all pairs, candidates or
-    not. Raises `ConfigError` for labels that are not pairs or fewer
-    than `n`, and `DataError` for a goal of another length.
+    not. Raises `ConfigError` for labels that are not pairs or fewer than `n`, and `DataError` for a
+    goal of another length.
     """
     labels = _candidates(composer, candidates)
     rng = numpy_stream(seed, "next experiments")
     alone = composer.members(labels)
     if goal is not None:
-        goal = np.asarray(goal, dtype=np.float64)
-        if goal.shape != composer.alone.effects.shape[1:] or not np.isfinite(goal).all():
-            raise DataError(
-                f"the goal has shape {goal.shape}; expected {composer.alone.effects.shape[1]} "
-                "finite values; pass one effect in the order and unit of the table"
-            )
+        goal = _effect(composer, goal)
     if len(labels) > MOST:
         if goal is None:
             rows = np.sort(rng.choice(len(labels), MOST, replace=False))
@@ -83,6 +78,17 @@ def next_experiments(
         chosen = most_promising(belief, worth, slope, n)
         distance = -worth[chosen]
     return Experiments(tuple(labels[row] for row in chosen), distance, np.sqrt(variance[chosen]))
+
+
+def _effect(composer: Composer, goal: np.ndarray) -> np.ndarray:
+    """Return a goal [G] as float64; raise `DataError` for one of another length."""
+    goal = np.asarray(goal, dtype=np.float64)
+    if goal.shape != composer.alone.effects.shape[1:] or not np.isfinite(goal).all():
+        raise DataError(
+            f"the goal has shape {goal.shape}; expected {composer.alone.effects.shape[1]} "
+            "finite values; pass one effect in the order and unit of the table"
+        )
+    return goal
 
 
 def _others(
