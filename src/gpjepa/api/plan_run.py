@@ -57,12 +57,7 @@ def plan_file(
     beside |= {"next_out": beside_of(out, "next")} if more else {}
     for path in (out, *beside.values()):
         refuse_existing(path, options.force)
-    wanted, asked = goal.goal(), sets.constraints()
-    model = GPJEPA.load(run, options.device)
-    options.apply_threads(len(model.bundle.panel.names))
-    start: AnnData | None = None if goal.start is None else open_anndata(goal.start)
-    place = Departure(start, goal.context, None, sets.modality)
-    setup = prepared(model, wanted, place, asked, chosen, goal.cells(run))
+    setup = _setup(run, goal, sets, chosen, options)
     found = search(setup)
     result = answer(setup, found, measured_labels(run))
     several = [found, *(others(setup) if compare else ())]
@@ -84,6 +79,18 @@ def plan_file(
         kept = run / PLANS / f"{slug(name or setup.aim.name)}.json"
         summary["kept"] = str(write_json(kept, document))
     return summary
+
+
+def _setup(
+    run: Path, goal: GoalRequest, sets: SetRequest, chosen: Search, options: RunOptions
+) -> Setup:
+    """Load a run and bring what was asked into its terms."""
+    wanted, asked = goal.goal(), sets.constraints()
+    model = GPJEPA.load(run, options.device)
+    options.apply_threads(len(model.bundle.panel.names))
+    start: AnnData | None = None if goal.start is None else open_anndata(goal.start)
+    place = Departure(start, goal.context, None, sets.modality)
+    return prepared(model, wanted, place, asked, chosen, goal.cells(run))
 
 
 def _write(out: Path, table: DataFrame) -> None:
