@@ -9,12 +9,22 @@ import pytest
 
 from gpjepa.api.answers import effect_matrix, effect_table, populations, steered_effects
 from gpjepa.api.estimates import drawn, estimate, judged, sources_of
+from gpjepa.api.interaction_ranking import rank
+from gpjepa.api.interactions import gated
 from gpjepa.api.interactions_run import interactions_file
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.plan import virtual_screen_perturbations
 from gpjepa.api.populations import Start
 from gpjepa.evaluation.pseudobulk import pseudobulk
-from gpjepa.inference.calibration import COMBINATION, NO_CHANGE, NOVEL, SUM, TRAINING_MEAN, Choice
+from gpjepa.inference.calibration import (
+    COMBINATION,
+    MODEL,
+    NO_CHANGE,
+    NOVEL,
+    SUM,
+    TRAINING_MEAN,
+    Choice,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,19 @@ def test_report_interactions_plan_and_effects_of_a_run_agree(
     for other in (ranked, planned, effects):
         assert set(table.index) <= set(other.index)
         assert other[table.index].tolist() == table.tolist()
+
+
+def test_what_a_prediction_is_expected_to_err_decides_and_not_its_kind_alone(start) -> None:
+    pairs, told = ("A+B", "C+D", "A+D"), []
+    for supported in (False, True):
+        other = taking(start, COMBINATION, MODEL)
+        calibration = replace(other.bundle.calibration, supports_interactions=supported)
+        here = Start(replace(other.bundle, calibration=calibration), start.cells, None)
+        ranked = rank(here, pairs, gated(here), 0.9, None, 0)
+        own = dict(zip(ranked.combined.labels, ranked.verdicts, strict=True))
+        assert tuple(own[label] for label in pairs) == judged(here, pairs)[1]
+        told.append(judged(here, pairs)[1])
+    assert told[0] == told[1]
 
 
 def test_a_verdict_depends_on_no_choice_of_cells(fitted) -> None:

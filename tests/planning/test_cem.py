@@ -64,3 +64,16 @@ def test_the_answer_was_evaluated() -> None:
     ledger = run(TEXTBOOK, 30, 3, 100, 2)
     assert ledger.known(ledger.best.members[None]).all()
     assert ledger.best.energy == np.min(ledger.energies)
+
+
+def test_partners_are_screened_for_what_no_guess_shows() -> None:
+    problem = planted(60, 6, 2, 3, hidden=True)
+    found = {}
+    for partners in (0, 60):
+        ledger = Ledger(problem.objective(), problem.space(2), 60 + 60 * 61 // 2)
+        CrossEntropy(partners=partners)(ledger, 0)
+        phases = {point.phase for point in ledger.trace}
+        assert ("partners" in phases) == (partners > 0)
+        assert ledger.spent <= ledger.budget
+        found[partners] = ledger.best.energy
+    assert found[60] <= problem.energy

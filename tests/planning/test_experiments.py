@@ -107,3 +107,13 @@ def test_beliefs_have_the_errors_that_are_expected_and_measuring_removes_them() 
     assert shares.sum() == pytest.approx(1.0)
     assert shares[0] == pytest.approx((9 + 0.25 * 1) / 14)
     assert most_informative(belief, 1).tolist() == [1]
+
+
+def test_what_may_not_be_measured_still_counts_as_what_is_to_be_told() -> None:
+    covariance = np.diag([1.0, 1.2, 5.0])
+    covariance[0, 2] = covariance[2, 0] = 2.0
+    own = belief(covariance)
+    assert most_informative(own, 1).tolist() == [2]
+    assert most_informative(own, 1, np.array([0, 1])).tolist() == [0]
+    with pytest.raises(ConfigError, match="3 experiments of 2 candidates"):
+        most_informative(own, 3, np.array([0, 1]))

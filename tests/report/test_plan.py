@@ -46,6 +46,22 @@ def test_planners_are_compared_where_they_were(make_run: Callable[..., Path], pa
     assert page.by_id("next").all("table", "contest") == []
 
 
+def test_experiments_to_make_next_are_listed_where_they_were_chosen(
+    make_run: Callable[..., Path], parse, tmp_path
+) -> None:
+    run = make_run()
+    row = {"perturbation": "KLF1+SET", "purpose": "goal", "deviation": 0.25, "told": 0.125,
+           "energy": 0.5, "verdict": "use the model"}  # fmt: skip
+    with_document(run, next=[row, {**row, "purpose": "model", "energy": None}])
+    section = parse(render(run, tmp_path / "a.html").read_text()).by_id("next").text
+    assert "What to measure next" in section
+    assert "the way to the goal" in section
+    assert "12.5%" in section
+    with_document(run, next=[])
+    section = parse(render(run, tmp_path / "b.html").read_text()).by_id("next").text
+    assert "What to measure next" not in section
+
+
 def test_a_goal_without_an_end_has_no_distance_to_close(
     make_run: Callable[..., Path], parse, tmp_path
 ):

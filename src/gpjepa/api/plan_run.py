@@ -57,36 +57,23 @@ def plan_file(
     beside |= {"next_out": beside_of(out, "next")} if more else {}
     for path in (out, *beside.values()):
         refuse_existing(path, options.force)
-    wanted, asked = goal.goal(), sets.constraints()
-    model = GPJEPA.load(run, options.device)
-    options.apply_threads(len(model.bundle.panel.names))
-    start: AnnData | None = None if goal.start is None else open_anndata(goal.start)
-    place = Departure(start, goal.context, None, sets.modality)
-    setup = prepared(model, wanted, place, asked, chosen, goal.cells(run))
+    setup = _setup(run, goal, sets, chosen, options)
     found = search(setup)
     result = answer(setup, found, measured_labels(run))
     several = [found, *(others(setup) if compare else ())]
     document = document_of(setup, result, several, options.command)
     following = experiments(setup, more, measured_labels(run) or ())
-    document["next"] = (
-        [] if following is None else [plain(row) for row in following.to_dict(orient="records")]
-    )
+    document["next"] = [plain(row) for row in following.to_dict(orient="records")]
     summary = {
         **{key: value for key, value in document.items() if key not in ("traces", "map")},
         "out": str(out),
         **{key: str(path) for key, path in beside.items()},
         "kept": None,
     }
-    write_atomic(out, lambda path: result.table.to_csv(path, index=False, float_format=DIGITS))
-    write_atomic(
-        beside["trace_out"],
-        lambda path: traces(several).to_csv(path, index=False, float_format=DIGITS),
-    )
-    if following is not None:
-        write_atomic(
-            beside["next_out"],
-            lambda path: following.to_csv(path, index=False, float_format=DIGITS),
-        )
+    _write(out, result.table)
+    _write(beside["trace_out"], traces(several))
+    if more:
+        _write(beside["next_out"], following)
     write_json(beside["json_out"], document)
     if keep:
         kept = run / PLANS / f"{slug(name or setup.aim.name)}.json"
@@ -94,17 +81,33 @@ def plan_file(
     return summary
 
 
+def _setup(
+    run: Path, goal: GoalRequest, sets: SetRequest, chosen: Search, options: RunOptions
+) -> Setup:
+    """Load a run and bring what was asked into its terms."""
+    wanted, asked = goal.goal(), sets.constraints()
+    model = GPJEPA.load(run, options.device)
+    options.apply_threads(len(model.bundle.panel.names))
+    start: AnnData | None = None if goal.start is None else open_anndata(goal.start)
+    place = Departure(start, goal.context, None, sets.modality)
+    return prepared(model, wanted, place, asked, chosen, goal.cells(run))
+
+
+def _write(out: Path, table: DataFrame) -> None:
+    write_atomic(out, lambda path: table.to_csv(path, index=False, float_format=DIGITS))
+
+
 def beside_of(out: Path, what: str) -> Path:
     """Return where what belongs to a plan goes: plan.trace.csv beside plan.csv."""
     return out.with_name(f"{out.stem}.{what}{out.suffix or '.csv'}")
 
 
-def experiments(setup: Setup, n: int, measured: Collection[str]) -> DataFrame | None:
-    """Return `n` experiments for the goal and `n` for the model; None for none."""
+def experiments(setup: Setup, n: int, measured: Collection[str]) -> DataFrame:
+    """Return `n` experiments for the goal and `n` for the model."""
     import pandas
 
     if not n:
-        return None
+        return pandas.DataFrame()
     own = next_for_model(setup.start, setup.space, n, measured, setup.search.seed)
     return pandas.concat([next_for_goal(setup, n, measured), own], ignore_index=True)
 

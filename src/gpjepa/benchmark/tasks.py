@@ -18,6 +18,7 @@ from gpjepa.benchmark.bimodal import BIMODAL
 from gpjepa.benchmark.cell_calibration import CELL_CALIBRATION
 from gpjepa.benchmark.cells_and_table import CELLS_AND_TABLE
 from gpjepa.benchmark.head_quality import HEADS
+from gpjepa.benchmark.information import INFORMATION
 from gpjepa.benchmark.planning import PLANNING
 from gpjepa.benchmark.planning_speed import PLANNING_SPEED
 from gpjepa.benchmark.populations import POPULATIONS
@@ -172,6 +173,7 @@ INSIGHTS = (
     POPULATIONS,
     RECOVERY,
     ROUNDS_TASK,
+    INFORMATION,
 )
 
 

@@ -44,19 +44,15 @@ def next_experiments(
     another left out; with a `goal`, an effect [G], those that may come closest to it. The
     candidates are all pairs of the measured genes for None, less those measured (the composer
     keeps doubles from eight on); of more than 1,500 a draw of `seed` or, with a goal, those
-    predicted closest are weighed. Raises `ConfigError` for labels that are not pairs or fewer
-    than `n`, and `DataError` for a goal of another length.
+    predicted closest are weighed. Without a goal the doubt is that about all pairs, candidates or
+    not. Raises `ConfigError` for labels that are not pairs or fewer than `n`, and `DataError` for a
+    goal of another length.
     """
     labels = _candidates(composer, candidates)
     rng = numpy_stream(seed, "next experiments")
     alone = composer.members(labels)
     if goal is not None:
-        goal = np.asarray(goal, dtype=np.float64)
-        if goal.shape != composer.alone.effects.shape[1:] or not np.isfinite(goal).all():
-            raise DataError(
-                f"the goal has shape {goal.shape}; expected {composer.alone.effects.shape[1]} "
-                "finite values; pass one effect in the order and unit of the table"
-            )
+        goal = _effect(composer, goal)
     if len(labels) > MOST:
         if goal is None:
             rows = np.sort(rng.choice(len(labels), MOST, replace=False))
@@ -64,13 +60,17 @@ def next_experiments(
             apart = np.linalg.norm(composer.stack.predict(alone, labels) - goal, axis=1)
             rows = np.sort(np.argsort(apart, kind="stable")[:MOST])
         labels = tuple(labels[row] for row in rows)
+    count = len(labels)
+    if goal is None and candidates is not None:
+        labels = (*labels, *_others(composer, labels, MOST - count, rng))
     held_out = composer.stack.held_out
     measured = () if held_out is None else held_out.labels
     effects = composer.alone.effects[:0] if held_out is None else held_out.truth
     belief, basis, _ = believe(alone, measured, effects, labels)
     variance = np.maximum(np.diagonal(belief.covariance), 0.0) * (belief.spread**2).sum()
     if goal is None:
-        chosen, distance = most_informative(belief, n), np.full(n, np.nan)
+        chosen = most_informative(belief, n, np.arange(count))
+        distance = np.full(n, np.nan)
     else:
         belief = replace(belief, mean=composer.stack.predict(alone, labels) @ basis.T)
         inside = basis @ goal
@@ -78,6 +78,26 @@ def next_experiments(
         chosen = most_promising(belief, worth, slope, n)
         distance = -worth[chosen]
     return Experiments(tuple(labels[row] for row in chosen), distance, np.sqrt(variance[chosen]))
+
+
+def _effect(composer: Composer, goal: np.ndarray) -> np.ndarray:
+    """Return a goal [G] as float64; raise `DataError` for one of another length."""
+    goal = np.asarray(goal, dtype=np.float64)
+    if goal.shape != composer.alone.effects.shape[1:] or not np.isfinite(goal).all():
+        raise DataError(
+            f"the goal has shape {goal.shape}; expected {composer.alone.effects.shape[1]} "
+            "finite values; pass one effect in the order and unit of the table"
+        )
+    return goal
+
+
+def _others(
+    composer: Composer, labels: Sequence[str], most: int, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Return up to `most` unmeasured pairs beside `labels`, drawn where there are more."""
+    others = sorted(set(_candidates(composer, None)) - set(labels))
+    rows = np.sort(rng.permutation(len(others))[: max(most, 0)])
+    return tuple(others[row] for row in rows)
 
 
 def _candidates(composer: Composer, candidates: Sequence[str] | None) -> tuple[str, ...]:

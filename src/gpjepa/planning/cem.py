@@ -16,6 +16,7 @@ FEWEST, MOST = 8, 4096  # sets of a batch
 SHARE = 0.1  # of the candidates that are probable at the start, when these were scored alone
 NUMBERS = 4_000_000  # random numbers of a batch of guided draws, about
 MORE = 5  # times the patience with guesses that promise something better
+SCREENED = 0.75  # of what is left that partners may take
 UNGUIDED = 2  # draws for each set that is scored, as some were scored before
 
 
@@ -30,7 +31,9 @@ class CrossEntropy:
     among what a search over guesses finds; the share `explore` of it is drawn as it comes. When
     `patience` batches brought nothing better, or nothing new is drawn, elites agree: the
     neighbours of the best set are scored and the probabilities begin afresh, until `restarts` in
-    a row brought nothing better.
+    a row brought nothing better. Then every pair of the `partners` best candidates alone with any
+    other is scored, at most three quarters of the budget, and the search goes on: a member that
+    helps only with another is seen in no guess before.
     """
 
     batches: int = 30
@@ -43,6 +46,7 @@ class CrossEntropy:
     explore: float = 0.2
     patience: int = 4
     restarts: int = 5
+    partners: int = 0
     search: GuessSearch = field(default_factory=GuessSearch)
 
     def __call__(self, ledger: Ledger, seed: int) -> None:
@@ -50,13 +54,10 @@ class CrossEntropy:
         alone = first_order(ledger) if self.warm else None
         run = _Run(self, ledger, numpy_stream(seed, "planning", "cem"))
         start = even(ledger.space) if alone is None else warmed(ledger.space, alone, SHARE)
-        idle = 0
-        while ledger.left and idle <= self.restarts:
-            before, spent = ledger.lowest, ledger.spent
-            run.settle(start)
-            if ledger.spent == spent:
-                return
-            idle = 0 if ledger.lowest < before else idle + 1
+        run.search(start, kept=0 if alone is None else run.owed())
+        if alone is not None and self.partners:
+            run.screen(np.argsort(alone, kind="stable"))
+            run.search(start)
 
 
 class _Run:
@@ -68,11 +69,42 @@ class _Run:
         self.rounds, self.promise = 0, np.inf
         self.widened: set[tuple[int, ...]] = set()
 
-    def settle(self, proposal: Proposal) -> None:
+    def search(self, start: Proposal, kept: int = 0) -> None:
+        """Begin afresh until restarts bring nothing better or `kept` evaluations are left."""
+        ledger, idle = self.ledger, 0
+        while ledger.left > kept and idle <= self.method.restarts:
+            before, spent = ledger.lowest, ledger.spent
+            self.settle(start, kept)
+            if ledger.spent == spent:
+                return
+            idle = 0 if ledger.lowest < before else idle + 1
+
+    def owed(self) -> int:
+        """Return the evaluations that partners take."""
+        ledger = self.ledger
+        wanted = self.method.partners * ledger.space.candidates
+        return min(wanted, int(SCREENED * ledger.left))
+
+    def screen(self, order: np.ndarray) -> None:
+        """Score pairs of the first candidates of `order` with all others, as many as are owed."""
+        ledger, owed = self.ledger, self.owed()
+        for partner in order[: self.method.partners]:
+            pairs = ledger.space.singles()
+            if pairs.shape[1] < 2 or owed <= 0:
+                return
+            pairs[:, 1] = partner
+            pairs = canonical(pairs[pairs[:, 0] != partner])
+            pairs = pairs[ledger.space.grows(pairs)]
+            pairs = pairs[~ledger.known(pairs)][:owed]
+            for at in range(0, len(pairs), MOST):
+                ledger.probe(pairs[at : at + MOST], "partners", self.rounds)
+            owed -= len(pairs)
+
+    def settle(self, proposal: Proposal, kept: int = 0) -> None:
         """Move the proposal until elites agree, then look at the best set's neighbours."""
         method, ledger = self.method, self.ledger
         stale, iteration = 0, 0
-        while ledger.left and not self.settled(stale):
+        while ledger.left > kept and not self.settled(stale):
             batch = self.batch(proposal)
             if not len(batch):
                 break

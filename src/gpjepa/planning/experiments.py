@@ -53,20 +53,23 @@ def told(belief: Belief, rows: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def most_informative(belief: Belief, n: int) -> np.ndarray:
+def most_informative(belief: Belief, n: int, among: np.ndarray | None = None) -> np.ndarray:
     """Return `n` candidates, int64, whose measurement would tell most of all candidates.
 
     One after the other the candidate that lowers the summed variance of all most, given that those
-    before it are measured: near copies of a chosen one have little left to tell. Raises
+    before it are measured: near copies of a chosen one have little left to tell. `among` are the
+    candidates that may be measured, all for None; the others are to be told of. Raises
     `ConfigError` for fewer candidates than `n`.
     Source: Cohn, Ghahramani and Jordan 1996, greedy.
     """
-    _refuse(n, len(belief.mean))
+    among = np.arange(len(belief.mean)) if among is None else among
+    _refuse(n, len(among))
+    out = np.setdiff1d(np.arange(len(belief.mean)), among)
     chosen: list[int] = []
     for _ in range(n):
         own = np.diagonal(belief.covariance) + belief.noise
         gain = (belief.covariance**2).sum(axis=0) / (own + TINY)
-        gain[chosen] = -np.inf
+        gain[chosen] = gain[out] = -np.inf
         chosen.append(int(np.argmax(gain)))
         belief = belief.after(chosen[-1])
     return np.array(chosen, dtype=np.int64)
