@@ -52,7 +52,7 @@ class _Attention(torch.autograd.Function):
         return out.view(rows, tokens, -1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient in queries, keys and values."""
         from gpjepa.model.kernels import attention_rows
