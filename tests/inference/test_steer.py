@@ -40,7 +40,7 @@ def test_sampled_counts_follow_within_their_sampling_error(built, table, given) 
     base = control_shares(model, controls, offset)
     wanted = attainable(base, torch.linspace(-0.5, 0.5, model.decoder.genes), TARGET, True)
     shift = steer(model, controls, given(len(table), 0), wanted, 0, offset)
-    source = np.tile(np.arange(len(table)), 100)
+    source = np.tile(np.arange(len(table)), 300)
     drawn = respond(model, table, given(len(source), 0), source, offset, 0, shift)
     share = (
         drawn.counts.sum(axis=0).A1
