@@ -38,7 +38,7 @@ def under_slurm(rank: int, size: int, port: int) -> dict[str, str]:
     """Return the environment of a process, as srun would make it on one machine."""
     kept = environment()
     told = {"PROCID": rank, "LOCALID": rank, "NODEID": 0, "NTASKS": size, "NNODES": 1}
-    told |= {"STEP_NUM_TASKS": size, "STEP_NUM_NODES": 1, "JOB_ID": 4711}
+    told |= {"STEP_NUM_TASKS": size, "STEP_NUM_NODES": 1, "JOB_ID": 4711, "NTASKS_PER_NODE": size}
     kept.update({f"SLURM_{name}": str(value) for name, value in told.items()})
     kept.update(SLURM_JOB_NAME="train", SLURM_NODELIST="127.0.0.1", MASTER_PORT=str(port))
     return kept

@@ -16,6 +16,14 @@ def test_a_device_or_a_strategy_that_is_not_known_is_refused() -> None:
         open_fabric("cpu", "dp")  # type: ignore[arg-type]
 
 
+def test_tasks_that_are_not_told_by_node_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"PROCID": 0, "LOCALID": 0, "STEP_NUM_TASKS": 2, "STEP_NUM_NODES": 1, "NTASKS": 2}
+    for name, value in told.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    with pytest.raises(ConfigError, match="reserve them with --ntasks-per-node"):
+        open_fabric("cpu")
+
+
 def test_alone_nobody_is_asked_or_waited_for() -> None:
     processes = Processes(open_fabric("cpu"))
     assert processes.ranks == ALONE

@@ -79,7 +79,16 @@ def _quietly() -> Iterator[None]:
 
 
 def _environment(starter: str) -> ClusterEnvironment:
-    return SLURMEnvironment() if starter == "srun" else TorchElasticEnvironment()
+    """Return where lightning reads of the other processes; raise `ConfigError` for odd tasks."""
+    if starter != "srun":
+        return TorchElasticEnvironment()
+    try:
+        return SLURMEnvironment()
+    except RuntimeError as error:
+        raise ConfigError(
+            "srun started tasks that are not told by node; expected as many on each node; reserve "
+            "them with --ntasks-per-node in place of --ntasks"
+        ) from error
 
 
 def _strategy(name: StrategyName, timeout: timedelta) -> Strategy:
