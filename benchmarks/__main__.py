@@ -22,7 +22,7 @@ from importlib import import_module
 COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
-    "loader": ("benchmarks.loader",),
+    "loader": ("benchmarks.loader.compare",),
     "memory": ("benchmarks.memory",),
     "step": ("benchmarks.step_profile",),
     "gears-split": ("benchmarks.gears_split.compare",),
