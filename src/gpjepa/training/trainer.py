@@ -113,15 +113,11 @@ def train_stage(
             path = _checkpoint(folder, stage, suffix)
             save_checkpoint(path, stage, optimizer, progress, plan.identity)
 
-    with _stop_requests() as stop_requested:
+    with _stop_requests() as stop_requested, _saving(save):
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
             _set_rates(optimizer, peaks, rate_factor(progress.step, plan.steps))
-            try:
-                loss = _step(objective, wrapped, stepper, fabric, progress)
-            except DataError:  # cells on disk cannot be read; the step has not changed anything
-                save()
-                raise
+            loss = _step(objective, wrapped, stepper, fabric, progress)
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed
@@ -263,6 +259,16 @@ def _restore(
     load_checkpoint(best, stage, optimizer, identity)
     kept = _snapshot(stage)
     return load_checkpoint(last, stage, optimizer, identity), kept
+
+
+@contextmanager
+def _saving(save: Callable[[], None]) -> Iterator[None]:
+    """Save when cells on disk cannot be read: a batch is read before a step changes anything."""
+    try:
+        yield
+    except DataError:
+        save()
+        raise
 
 
 @contextmanager
