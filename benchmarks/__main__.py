@@ -25,7 +25,7 @@ COMMANDS = {
     "speed": ("benchmarks.throughput",),
     "scvi": ("benchmarks.scvi.compare",),
     "peers": ("benchmarks.peers.compare",),
-    "loader": ("benchmarks.loader",),
+    "loader": ("benchmarks.loader.compare",),
     "memory": ("benchmarks.memory",),
     "step": ("benchmarks.step_profile",),
     "ranks": ("benchmarks.ranks",),

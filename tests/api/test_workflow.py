@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -201,3 +202,21 @@ def test_a_damaged_run_is_named_file_by_file(run, options, tmp_path, damage, mes
     with pytest.raises(CheckpointError, match=message):
         predict_file(copy, ["A"], 5, tmp_path / "p.h5ad", "anndata", options)
     assert not (tmp_path / "p.h5ad").exists()
+
+
+def test_a_file_on_disk_is_embedded_as_one_in_memory(run, source, options, tmp_path) -> None:
+    on_disk = replace(options, backed=True)
+    embed_file(run, str(source), tmp_path / "m.h5ad", options)
+    embed_file(run, str(source), tmp_path / "d.h5ad", on_disk)
+    memory, disk = (anndata.read_h5ad(tmp_path / f"{name}.h5ad") for name in "md")
+    assert np.array_equal(memory.obsm["X_gpjepa"], disk.obsm["X_gpjepa"])
+    assert (memory.X != disk.X).nnz == 0
+    assert memory.obs.equals(disk.obs)
+
+
+def test_a_file_on_disk_is_checked_as_one_in_memory(source, options) -> None:
+    memory, disk = (
+        check_file(str(source), RoleOptions(), "none", replace(options, backed=backed))
+        for backed in (False, True)
+    )
+    assert json.dumps(memory, default=str) == json.dumps(disk, default=str)

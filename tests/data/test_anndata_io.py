@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import anndata
 import h5py
 import numpy as np
 import pytest
+from scipy import sparse
 
 from gpjepa.core.errors import DataError
-from gpjepa.data.anndata_io import open_anndata, unique_names, write_anndata
+from gpjepa.data.anndata_io import open_anndata, unique_names, write_anndata, write_beside
 
 
 @pytest.mark.parametrize("name", ["F.h5ad", "F.zarr"])
@@ -97,3 +99,23 @@ def test_repeated_names_are_counted_and_the_first_named() -> None:
 def test_no_names_are_refused() -> None:
     with pytest.raises(DataError, match="the data have 0 genes; expected at least one"):
         unique_names(np.array([], dtype=object), "gene")
+
+
+@pytest.mark.parametrize("name", ["cells.h5ad", "cells.zarr"])
+def test_entries_are_written_beside_what_a_file_holds(tmp_path: Path, name: str) -> None:
+    source, out = tmp_path / name, tmp_path / f"out-{name}"
+    counts = sparse.csr_matrix(np.arange(12.0, dtype=np.float32).reshape(4, 3))
+    write_anndata(anndata.AnnData(counts), source)
+    latents = np.ones((4, 2), dtype=np.float32)
+    write_beside(source, out, "obsm", {"X_gpjepa": latents})
+    found = open_anndata(out)
+    np.testing.assert_array_equal(found.obsm["X_gpjepa"], latents)
+    np.testing.assert_array_equal(found.X.toarray(), counts.toarray())
+    assert "X_gpjepa" not in open_anndata(source).obsm
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"out-{name}"}
+
+
+def test_a_copy_of_another_format_is_refused(tmp_path: Path) -> None:
+    source = write_anndata(anndata.AnnData(np.eye(3, dtype=np.float32)), tmp_path / "c.h5ad")
+    with pytest.raises(DataError, match="expected the name of an h5ad file"):
+        write_beside(source, tmp_path / "out.zarr", "obsm", {})

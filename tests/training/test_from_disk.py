@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +11,23 @@ import pytest
 import torch
 
 import gpjepa
+from gpjepa.core.errors import DataError
 from gpjepa.data import disk_counts
 from gpjepa.data.disk_counts import DiskCounts
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.selection import select_genes
+from gpjepa.inference import ahead
+from gpjepa.training.pipeline import Session, open_fabric
+from gpjepa.training.trainer import Outlook
 
-GENES = 60
 
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cells = {"control": 150, "perturbed": 12}
-    config = gpjepa.SimulationConfig(preset="free", free={"genes": GENES}, cells=cells)
-    adata, _ = gpjepa.simulate(config)
-    path = tmp_path_factory.mktemp("data") / "cells.h5ad"
-    adata.write_h5ad(path)
+@pytest.fixture
+def file(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny screen in a file, and so little memory that next to nothing of it may be kept."""
+    monkeypatch.setattr(disk_counts, "RESIDENT", 300)
+    monkeypatch.setattr(ahead, "ENTRIES", 2000)
+    path = tmp_path / "cells.h5ad"
+    tiny.make_cells(batches=2).write_h5ad(path)
     return path
 
 
@@ -31,37 +35,29 @@ def read(path: Path, backed: bool) -> PerturbSeq:
     return gpjepa.read(path, backed=backed, announce=False)
 
 
-def fitted(data: PerturbSeq, genes: int | None) -> gpjepa.GPJEPA:
-    config = gpjepa.Config(
-        data={"genes": genes},
-        encoder={"hidden": 32, "latent": 8},
-        pretrain={"epochs": 0},
-        fit={"epochs": 1, "min_steps": 6, "max_steps": 6, "batch_size": 48},
-    )
-    model = gpjepa.GPJEPA(data, config, data.split("unseen-perturbation"))
-    model.fit()
-    return model
-
-
-@pytest.mark.parametrize("genes", [None, 40])
-def test_the_fitted_model_is_the_same_to_the_last_bit(
-    file: Path, genes: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disk_counts, "RESIDENT", 2000)
-    memory, disk = (fitted(read(file, backed), genes) for backed in (False, True))
-    first, second = memory._training().prepared, disk._training().prepared
+@pytest.mark.parametrize("genes", [None, 15])
+def test_the_fitted_model_is_the_same_to_the_last_bit(tiny, file: Path, genes: int | None) -> None:
+    models = []
+    for backed in (False, True):
+        data = read(file, backed)
+        config = tiny.make_config(data={"genes": genes}, pretrain={"epochs": 0, "min_steps": 1})
+        model = gpjepa.GPJEPA(data, config, tiny.make_split(data))
+        model.fit()
+        models.append(model)
+    memory, disk = models
+    first, second = (model._training().prepared for model in models)
     assert isinstance(second.training.table.counts, DiskCounts)
     assert not isinstance(first.training.table.counts, DiskCounts)
     assert first.genes == second.genes
     for one, other in ((first.observed, second.observed), (first.validation, second.validation)):
         for part in ("effect", "error", "control_error", "cells"):
             np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
-    states = [model.bundle.model.state_dict() for model in (memory, disk)]
-    assert {k for k, v in states[0].items() if not torch.equal(v, states[1][k])} == set()
+    states = [model.bundle.model.state_dict() for model in models]
+    for name, value in states[0].items():
+        np.testing.assert_array_equal(value.numpy(), states[1][name].numpy(), err_msg=name)
     assert memory.bundle.calibration == disk.bundle.calibration
-    np.testing.assert_array_equal(
-        memory.controls.table.counts.toarray(), disk.controls.table.counts.toarray()
-    )
+    controls = [model.controls.table.counts.toarray() for model in models]
+    np.testing.assert_array_equal(*controls)
 
 
 def test_a_file_on_disk_has_the_fingerprint_notes_and_genes_of_one_in_memory(file: Path) -> None:
@@ -71,20 +67,38 @@ def test_a_file_on_disk_has_the_fingerprint_notes_and_genes_of_one_in_memory(fil
     assert memory.notes == disk.notes
     np.testing.assert_array_equal(memory.library, disk.library)
     rows = np.arange(0, memory.n_cells, 2)
-    assert select_genes(memory, rows, 35) == select_genes(disk, rows, 35)
+    assert select_genes(memory, rows, 12) == select_genes(disk, rows, 12)
     assert memory.roles == disk.roles
 
 
-def test_pretraining_from_disk_visits_blocks_and_learns(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(disk_counts, "RESIDENT", 2000)
+def pretrained(tiny, file: Path, folder: Path, watch=None, resume: bool = False):
     data = read(file, True)
-    config = gpjepa.Config(
-        encoder={"hidden": 32, "latent": 8},
-        pretrain={"epochs": 3, "min_steps": 30, "max_steps": 60, "batch_size": 64},
+    config = tiny.make_config(pretrain={"epochs": 9, "max_steps": 30})
+    model = gpjepa.GPJEPA(data, config, tiny.make_split(data))
+    session = Session(
+        fabric=open_fabric("cpu"), seed=3, folder=folder, resume=resume, watch=watch, identity="x"
     )
-    first, second = (gpjepa.GPJEPA(data, config).pretrain().history for _ in range(2))
-    assert first.equals(second)
-    loss = first[(first.term == "predict") & (first["set"] == "train")].value.to_numpy()
-    assert np.isfinite(loss).all()
+    model.pretrain(session=session)
+    return model.encoder_bundle().encoder.state_dict()
+
+
+def test_a_damaged_file_stops_training_with_a_checkpoint_that_goes_on(
+    tiny, file: Path, tmp_path: Path
+) -> None:
+    whole = pretrained(tiny, file, tmp_path / "whole")
+    kept = shutil.copy2(file, tmp_path / "kept.h5ad")
+
+    def damage(outlook: Outlook) -> None:
+        if outlook.step == 7:
+            os.truncate(file, 1000)
+
+    with pytest.raises(DataError, match=r"cells\.h5ad.*changed while it was read"):
+        pretrained(tiny, file, tmp_path / "run", watch=damage)
+    assert (tmp_path / "run" / "pretrain.safetensors").exists()
+    shutil.copy2(kept, file)
+    steps: list[int] = []
+    found = pretrained(
+        tiny, file, tmp_path / "run", watch=lambda told: steps.append(told.step), resume=True
+    )
+    assert 7 < steps[0] < 30
+    assert {name for name, value in whole.items() if not torch.equal(value, found[name])} == set()

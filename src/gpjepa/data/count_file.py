@@ -104,6 +104,9 @@ class CountFile:
                 kept = ranges(starts[first:last] - span.start, stops[first:last] - span.start)
                 values, genes = values[kept], genes[kept]
             data[here], indices[here] = values, genes
+        if len(indices) and (indices.min() < 0 or indices.max() >= self.shape[1]):
+            bad = int(indices.max() if indices.max() >= self.shape[1] else indices.min())
+            raise self._damaged(f"a column index is {bad} of {self.shape[1]} genes")
         return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), self.shape[1]))
 
     def _segments(
@@ -126,9 +129,6 @@ class CountFile:
             raise self._damaged(str(error)) from error
         if len(values) != wanted or len(genes) != wanted:
             raise self._damaged(f"{min(len(values), len(genes))} of {wanted} entries are there")
-        if wanted and (genes.min() < 0 or genes.max() >= self.shape[1]):
-            bad = genes.max() if genes.max() >= self.shape[1] else genes.min()
-            raise self._damaged(f"a column index is {int(bad)} of {self.shape[1]} genes")
         return values, genes
 
     def _refuse_damage(self) -> None:

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpjepa.core.errors import DataError, unknown
-from gpjepa.data.backed import opened
+from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.cells import Cells, bind_cells, gene_indices, row_indices, take_genes
 from gpjepa.data.disk_counts import Counts, chunks, in_memory, row_lengths, taken
 from gpjepa.data.joined import open_joined
@@ -206,12 +206,7 @@ def read(
     Counts of a file that take more than 1 GB in memory stay on disk; `backed` True leaves them
     there, False reads them whole. Raises `DataError` for data that cannot be used as they are.
     """
-    if isinstance(adata_or_path, (list, tuple)) and len(adata_or_path) != 1:
-        adata = open_joined(adata_or_path, layer, backed, announce)
-        layer = None  # their counts are in X now
-    else:
-        one = adata_or_path[0] if isinstance(adata_or_path, (list, tuple)) else adata_or_path
-        adata = opened(one, backed, announce)
+    adata, layer = _opened(adata_or_path, layer, backed, announce)
     cells, source, column = bind_cells(adata, layer, library)
     chosen = find_roles(adata.obs, perturbation, control, batch, cell_type, dose, modality)
     labels, modalities, remarks = _labels(adata.obs, cells, chosen)
@@ -237,6 +232,17 @@ def read(
     if announce:
         _announce(data)
     return data
+
+
+def _opened(
+    source: Any, layer: str | None, backed: bool | None, announce: bool
+) -> tuple[AnnData | BackedData, str | None]:
+    """Open one data set or several as one, and say which layer is to be read."""
+    if not isinstance(source, (list, tuple)):
+        return opened(source, backed, announce), layer
+    if len(source) == 1:
+        return opened(source[0], backed, announce), layer
+    return open_joined(source, layer, backed, announce), None  # their counts are in X now
 
 
 def _covariate(obs: DataFrame, column: str | None) -> NDArray[np.object_] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from gpjepa.core.errors import DataError, NumericError
 from gpjepa.core.random import torch_stream
+from gpjepa.core.ranks import Ranks
 from gpjepa.objectives.weights import Terms
 from gpjepa.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from gpjepa.training.processes import Processes, answering
@@ -74,16 +76,11 @@ def _train(
             save_checkpoint(_checkpoint(folder, stage, suffix), *state, processes.ranks.first)
             processes.meet()
 
-    with stop_requests() as stop_requested:
+    with stop_requests() as stop_requested, _saving(save, processes.ranks):
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
             _set_rates(working.optimizer, working.peaks, rate_factor(progress.step, plan.steps))
-            try:
-                loss = _step(working, processes, progress)
-            except DataError:  # cells on disk cannot be read; the step has not changed anything
-                if processes.ranks.size == 1:  # others cannot meet
-                    save()
-                raise
+            loss = _step(working, processes, progress)
             progress.step += 1
             elapsed = time.perf_counter() - started
             progress.seconds += elapsed
@@ -260,3 +257,17 @@ def _restore(
     refresh(stage, working.objective.stage)
     kept = _snapshot(stage)
     return load_checkpoint(last, *state), kept
+
+
+@contextmanager
+def _saving(save: Callable[[], None], ranks: Ranks) -> Iterator[None]:
+    """Save when cells on disk cannot be read: a batch is read before a step changes anything.
+
+    One of several processes cannot: the others do not come to save with it.
+    """
+    try:
+        yield
+    except DataError:
+        if ranks.size == 1:
+            save()
+        raise

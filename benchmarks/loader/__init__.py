@@ -1,0 +1,1 @@
+"""Reading shuffled cells from disk, beside other loaders."""
