@@ -27,7 +27,8 @@ def measured(verb: Sequence[str]) -> dict[str, Any]:
     """Run a verb of `gpjepa` and return its peak memory (GB), CPU and wall time (s)."""
     command = [sys.executable, "-m", "gpjepa", *verb, "--quiet", "--force", "--on-disk"]
     started = time.perf_counter()
-    process = os.posix_spawn(command[0], command, dict(os.environ))
+    told = [(os.POSIX_SPAWN_DUP2, 2, 1)]  # stdout is for the document
+    process = os.posix_spawn(command[0], command, dict(os.environ), file_actions=told)
     _, status, used = os.wait4(process, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} failed with status {status}")

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def scdataset(path: str, batch: int, cells: int, block: int) -> Iterator[int]:
     adata = anndata.read_h5ad(path, backed="r")
     factor = 64
     dataset = scDataset(
-        adata.X, BlockShuffling(block_size=block), batch_size=batch, fetch_factor=factor
+        Rows(adata.X), BlockShuffling(block_size=block), batch_size=batch, fetch_factor=factor
     )
     loader = DataLoader(dataset, batch_size=None, num_workers=0)
     yield 0
@@ -74,6 +75,19 @@ def scdataset(path: str, batch: int, cells: int, block: int) -> Iterator[int]:
         seen += part.shape[0]
         if seen >= cells:
             return
+
+
+class Rows:
+    """The rows of a backed matrix, with a length as scDataset asks for."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    def __len__(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.matrix[rows]
 
 
 def annloader(path: str, batch: int, cells: int) -> Iterator[int]:
