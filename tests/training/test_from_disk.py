@@ -17,7 +17,8 @@ from gpjepa.data.disk_counts import DiskCounts
 from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.selection import select_genes
 from gpjepa.inference import ahead
-from gpjepa.training.pipeline import Session, open_fabric
+from gpjepa.training.pipeline import Session
+from gpjepa.training.processes import open_fabric
 from gpjepa.training.trainer import Outlook
 
 
