@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -126,12 +125,3 @@ def test_only_the_first_of_two_processes_prints_results(monkeypatch, capsys) -> 
         printed = capsys.readouterr()
         assert bool(printed.out) is expected
         assert bool(printed.err) is expected
-
-
-@pytest.mark.parametrize(("given", "kept"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_idle_threads_sleep_unless_told_otherwise(monkeypatch, capsys, given, kept) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
-    if given is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
-    assert run(["--version"]) == 0
-    assert os.environ["OMP_WAIT_POLICY"] == kept

@@ -117,7 +117,6 @@ def exit_code(error: BaseException) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Run the command with `arguments` and return its exit code; errors are printed."""
     debug = os.environ.get("GPJEPA_DEBUG") == "1"
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep: read by torch
     if not debug:
         warnings.simplefilter("ignore")
         if started_by()[1].size > 1:  # read when torch is loaded: each process would warn
