@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import gpjepa
-from gpjepa.core.errors import OutputExistsError, listed, nearest, unknown
+from gpjepa.core.errors import OutputExistsError, first_line, listed, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_a_list_of_names_is_cut_and_says_so() -> None:
     assert listed("ABCDE") == "A, B, C, D, E"
     assert listed("ABCDEF") == "A, B, C, D, E, …"
     assert listed("ABC", 2) == "A, B, …"
+
+
+def test_the_first_line_of_an_error_is_its_kind_where_it_says_nothing() -> None:
+    assert first_line(ValueError("\n one\ntwo")) == "one"
+    assert first_line(ValueError()) == "ValueError"

@@ -8,30 +8,16 @@ from importlib.metadata import version
 from typing import Any
 
 import anndata
-import lightning.pytorch as lightning
 import numpy as np
 import scanpy
 import torch
 from biolord import Biolord
 
-from benchmarks.peers.turns import Enough, Rates, Steps, serve, timed
+from benchmarks.peers.counted import Counted
+from benchmarks.peers.turns import Rates, Steps, serve, timed
 
 warnings.filterwarnings("ignore")
 STEPS, CELLS = 10, 1024
-
-
-class Counted(lightning.Callback):
-    """Counts the steps of its trainer, and stops it as a keyboard would."""
-
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Note the end of a step."""
-        try:
-            self.steps()
-        except Enough:
-            raise KeyboardInterrupt from None
 
 
 class Lord:

@@ -18,25 +18,12 @@ import torch
 from omegaconf import OmegaConf
 from state.tx.models.state_transition import StateTransitionPerturbationModel
 
-from benchmarks.peers.turns import Enough, Rates, Steps, serve, timed
+from benchmarks.peers.counted import Counted
+from benchmarks.peers.turns import Rates, Steps, serve, timed
 
 STEPS, KEPT, ASKED = 2, 2, 2048  # steps a turn, batches made, cells predicted
 CLIP = 10.0  # of its training configuration
 Batch = dict[str, torch.Tensor]
-
-
-class Counted(lightning.Callback):
-    """Counts the steps of its trainer, and stops it as a keyboard would."""
-
-    def __init__(self, steps: Steps) -> None:
-        self.steps = steps
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Note the end of a step."""
-        try:
-            self.steps()
-        except Enough:
-            raise KeyboardInterrupt from None
 
 
 class Transition:

@@ -154,9 +154,10 @@ def _errors(start: Start, labels: Sequence[str]) -> tuple[np.ndarray, float]:
 def _likeness(start: Start, labels: Sequence[str]) -> np.ndarray:
     """Return how the errors of labels covary, genes first and apart from pairs."""
     composition, vocabulary = _composition(start), start.bundle.vocabulary
-    single = [label for label in labels if len(members_of(label)) == 1]
-    pairs = [label for label in labels if len(members_of(label)) == 2]
-    order = [labels.index(label) for label in (*single, *pairs)]
+    size = np.array([len(members_of(label)) for label in labels])
+    order = np.argsort(size, kind="stable")
+    single = [labels[row] for row in order[size[order] == 1]]
+    pairs = [labels[row] for row in order[size[order] == 2]]
     blocks = []
     with torch.no_grad():
         if single:

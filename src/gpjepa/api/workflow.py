@@ -27,6 +27,7 @@ from gpjepa.training.feature_blocks import refuse_useless
 from gpjepa.training.processes import meet
 
 if TYPE_CHECKING:
+    import numpy as np
     from anndata import AnnData
 
     from gpjepa.evaluation.request import Values
@@ -112,15 +113,19 @@ def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[s
     adata = opened(source, options.backed, options.announce)
     cells = bound(adata, encoder.panel, **_places(run, adata))
     latents = embedded_together(encoder.teacher, cells)
-    if latents is None:
-        pass  # another process writes
-    elif isinstance(adata, BackedData):
+    if latents is not None:
+        _write_latents(adata, latents, out)
+    meet()
+    return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
+
+
+def _write_latents(adata: AnnData | BackedData, latents: np.ndarray, out: Path) -> None:
+    """Write a copy of the data with latents in obsm["X_gpjepa"]."""
+    if isinstance(adata, BackedData):
         write_beside(adata.path, out, "obsm", {"X_gpjepa": latents})
     else:
         adata.obsm["X_gpjepa"] = latents
         write_anndata(adata, out)
-    meet()
-    return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
 
 
 def _places(run: Path, adata: AnnData | BackedData) -> dict[str, str | None]:

@@ -56,6 +56,12 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(every[:most]) + (", …" if len(every) > most else "")
 
 
+def first_line(said: object) -> str:
+    """Return the first line of what an error says; its kind where it says nothing."""
+    lines = str(said).strip().splitlines()
+    return lines[0] if lines else type(said).__name__
+
+
 def unknown(kind: str, name: str, names: Iterable[str], advice: str) -> str:
     """Word the message for a name that is not among `names`, suggesting the closest ones."""
     known = [str(candidate) for candidate in names]

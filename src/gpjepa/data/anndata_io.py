@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpjepa.core.errors import DataError
+from gpjepa.core.errors import DataError, first_line
 from gpjepa.core.files import clear, write_atomic
 from gpjepa.data.count_file import refuse_missing_chunks
 
@@ -111,12 +111,6 @@ def _read_zarr(path: Path) -> AnnData:
             f"zarr store {str(path)!r} cannot be read ({first_line(error)}); expected an AnnData "
             "written by write_zarr; it is incomplete or damaged: copy it again"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what an error says."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def store_root(path: Path) -> Any:

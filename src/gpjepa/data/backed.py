@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpjepa.core.errors import DataError
+from gpjepa.core.errors import DataError, first_line
 from gpjepa.data.anndata_io import (
-    first_line,
     is_csr,
     matrix_places,
     members,
@@ -19,7 +18,7 @@ from gpjepa.data.anndata_io import (
     store_root,
 )
 from gpjepa.data.count_file import CountFile
-from gpjepa.data.disk_counts import DiskCounts, on_disk
+from gpjepa.data.disk_counts import DiskCounts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -135,7 +134,7 @@ def open_backed(path: Path) -> BackedData:
     found, others = {}, []
     for place, group in matrix_places(root):
         if is_csr(group):
-            found[place] = on_disk(_file(path, place, group))
+            found[place] = DiskCounts(_file(path, place, group))
         else:
             others.append(place)
     layers = {p.removeprefix("layers/"): m for p, m in found.items() if p.startswith("layers/")}

@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 
 from gpjepa.core.random import numpy_stream
+from gpjepa.data.sampling import ShuffledBatches
 
 BLOCK = 32  # neighbouring cells that stay in one window
 WINDOW = 2**16  # cells that are mixed with each other
 
 
 @dataclass(frozen=True)
-class BlockShuffledBatches:
+class BlockShuffledBatches(ShuffledBatches):
     """Every cell once per epoch, read by blocks; a last short batch is topped up.
 
     Blocks of neighbouring cells come in random order, `window` of them are shuffled cell by cell
@@ -22,17 +23,8 @@ class BlockShuffledBatches:
     about 1 + B / window times as much as in a full shuffle.
     """
 
-    cells: int
-    batch_size: int
-    seed: int
-    name: str
     block: int = BLOCK
     window: int = WINDOW // BLOCK  # blocks
-
-    @property
-    def per_epoch(self) -> int:
-        """Steps of one epoch."""
-        return max(1, -(-self.cells // self.batch_size))
 
     @property
     def per_window(self) -> int:
@@ -41,9 +33,7 @@ class BlockShuffledBatches:
 
     def indices(self, step: int) -> np.ndarray:
         """Return the cell indices of a step."""
-        epoch, position = divmod(step, self.per_epoch)
-        size = min(self.batch_size, self.cells)
-        start = min(position * self.batch_size, self.cells - size)
+        epoch, start, size = self.place(step)
         wide = self.block * self.window
         first, last = start // wide, (start + size - 1) // wide
         order = [_window(self, epoch, number) for number in range(first, last + 1)]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gpjepa.data.count_file import READ, CountFile, row_ranges
+from gpjepa.data.count_file import READ, row_ranges
 
 RESIDENT = 2**23  # entries up to which rows that are taken come into memory, 64 MB
 
@@ -203,11 +203,6 @@ Counts = sparse.csr_matrix | DiskCounts
 def add_columns(total: NDArray[np.floating], part: sparse.csr_matrix) -> None:
     """Add sums over cells to `total` in place, cell after cell: chunks make no difference."""
     np.add.at(total, part.indices, part.data)
-
-
-def on_disk(file: CountFile) -> DiskCounts:
-    """Return all counts of a file."""
-    return DiskCounts(file)
 
 
 def taken(counts: Any, rows: NDArray[np.generic]) -> Any:

@@ -23,12 +23,16 @@ class ShuffledBatches:
         """Steps of one epoch."""
         return max(1, -(-self.cells // self.batch_size))
 
+    def place(self, step: int) -> tuple[int, int, int]:
+        """Return the epoch of a step, where in its order the step begins, and its cells."""
+        epoch, position = divmod(step, self.per_epoch)
+        size = min(self.batch_size, self.cells)
+        return epoch, min(position * self.batch_size, self.cells - size), size
+
     def indices(self, step: int) -> np.ndarray:
         """Return the cell indices of a step."""
-        epoch, position = divmod(step, self.per_epoch)
+        epoch, start, size = self.place(step)
         order = numpy_stream(self.seed, self.name, "order", epoch).permutation(self.cells)
-        size = min(self.batch_size, self.cells)
-        start = min(position * self.batch_size, self.cells - size)
         return order[start : start + size]
 
 

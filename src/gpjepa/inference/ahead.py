@@ -25,9 +25,7 @@ def window_cells(counts: DiskCounts) -> int:
     return max(1, min(WINDOW, int(ENTRIES / counts.mean_entries)))
 
 
-def shuffled_batches(
-    table: CellTable, batch_size: int, seed: int, name: str
-) -> ShuffledBatches | BlockShuffledBatches:
+def shuffled_batches(table: CellTable, batch_size: int, seed: int, name: str) -> ShuffledBatches:
     """Return batches that visit every cell once per epoch: shuffled, from disk by blocks."""
     counts = table.counts
     if not isinstance(counts, DiskCounts):
@@ -37,7 +35,7 @@ def shuffled_batches(
     return BlockShuffledBatches(len(table), batch_size, seed, name, block, window)
 
 
-def ahead_of(table: CellTable, batches: ShuffledBatches | BlockShuffledBatches) -> ReadAhead:
+def ahead_of(table: CellTable, batches: ShuffledBatches) -> ReadAhead:
     """Return what reads the cells of such batches."""
     steps = batches.per_window if isinstance(batches, BlockShuffledBatches) else None
     return ReadAhead(table, batches.indices, steps)

@@ -15,7 +15,6 @@ from torch import Generator, Tensor, nn
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
 from gpjepa.core.random import torch_stream
-from gpjepa.core.ranks import Ranks
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable, tables_joined
 from gpjepa.model.diffusion.residual_head import ResidualHead
@@ -26,6 +25,7 @@ from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.pair_batch import PairBatch, pairing_of
 from gpjepa.training.pairs import make_pairs
 from gpjepa.training.prepare import Annotated, Prepared
+from gpjepa.training.stage import WholeBatches
 from gpjepa.training.trainer import SCORE
 
 Source = Callable[[int, torch.device], PairBatch]
@@ -84,7 +84,7 @@ class Recogniser:
         return joined(predictions), torch.cat(latents)
 
 
-class StageHead(nn.Module):
+class StageHead(WholeBatches, nn.Module):
     """The denoising (or velocity) loss of latents that recognition draws.
 
     Batches hold the cells' latents in place of their counts, see `encoded`. Only the head is part
@@ -109,9 +109,6 @@ class StageHead(nn.Module):
         self.recogniser = Recogniser.of(model, head.base, pair)
         head.prepare(*self._drawn(source, MEASURED_BATCHES))
         self.judged = None if judged is None else self._drawn(judged, JUDGED_BATCHES)
-
-    def share(self, ranks: Ranks) -> None:
-        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> PairBatch:
         """Return the latents of a step."""

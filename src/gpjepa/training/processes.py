@@ -23,7 +23,7 @@ from lightning_fabric.strategies import DDPStrategy, ModelParallelStrategy, Stra
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from gpjepa.core.errors import ConfigError, ProcessError
+from gpjepa.core.errors import ConfigError, ProcessError, first_line
 from gpjepa.core.ranks import ALONE, Ranks, started_by
 from gpjepa.training.sharding import cut
 
@@ -191,14 +191,10 @@ def answering() -> Iterator[None]:
         if not _of_others(error):
             raise
         raise ProcessError(
-            f"another process of this run is gone or does not answer ({_first_line(error)}); "
+            f"another process of this run is gone or does not answer ({first_line(error)[:200]}); "
             "expected all of them to the end; look for the error of the first that ended, then go "
             "on from the last checkpoint with --resume"
         ) from error
-
-
-def _first_line(error: RuntimeError) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _of_others(error: RuntimeError) -> bool:

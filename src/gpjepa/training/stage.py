@@ -42,6 +42,13 @@ class Stage(Protocol):
         ...
 
 
+class WholeBatches:
+    """What a stage is that is not cut: every process does the same whole batches."""
+
+    def share(self, ranks: Ranks) -> None:
+        """Do whole batches on every process, which then all do the same."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How long and how fast a stage is trained."""

@@ -23,6 +23,7 @@ from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
 from gpjepa.training.ema import make_teacher, momentum, move_teacher
 from gpjepa.training.monitors import spread_monitors
+from gpjepa.training.stage import WholeBatches
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class SparseBatch:
         return self.rows.total
 
 
-class MaskedCells(nn.Module):
+class MaskedCells(WholeBatches, nn.Module):
     """What every way of pretraining shares: an encoder, cells in shuffled batches, masks.
 
     Subclasses add the objective and name the modules that are trained in `trained`.
@@ -76,9 +77,6 @@ class MaskedCells(nn.Module):
     def trained(self) -> tuple[nn.Module, ...]:
         """Return the modules that are trained."""
         return (self.encoder,)
-
-    def share(self, ranks: Ranks) -> None:
-        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> CellBatch | SparseBatch:
         """Return the cells of a step."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Generator, nn
 
-from gpjepa.core.ranks import Ranks
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.ahead import ahead_of
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.objectives.generative import negative_log_likelihood
 from gpjepa.objectives.weights import Term, Terms
+from gpjepa.training.stage import WholeBatches
 from gpjepa.training.stage_a import CellBatch
 
 
-class StageDecode(nn.Module):
+class StageDecode(WholeBatches, nn.Module):
     """Regress the counts of cells on their own latents; encoder and predictor stay as they are.
 
     The decoder has seen latents of measured cells only, never a prediction, so the size of
@@ -31,9 +31,6 @@ class StageDecode(nn.Module):
         self.decoder.requires_grad_(True)
         self.batches = ShuffledBatches(len(cells), batch_size, seed, self.name)
         self.ahead = ahead_of(cells, self.batches)
-
-    def share(self, ranks: Ranks) -> None:
-        """Do whole batches on every process, which then all do the same."""
 
     def batch(self, step: int, device: torch.device) -> CellBatch:
         """Return the cells of a step."""
