@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gpjepa.api.elsewhere import Told, told_elsewhere, unseen_context
 from gpjepa.api.populations import Start
 from gpjepa.core.random import numpy_stream
 from gpjepa.inference.calibration import (
@@ -15,6 +16,7 @@ from gpjepa.inference.calibration import (
     MODEL,
     NO_CHANGE,
     NOVEL,
+    OTHER_CONTEXTS,
     SUM,
     TRAINING_MEAN,
 )
@@ -43,8 +45,14 @@ class Estimates:
 def sources_of(start: Start, labels: Sequence[str]) -> tuple[str, ...]:
     """Return what the prediction of each label is taken from."""
     calibration, vocabulary = start.bundle.calibration, start.bundle.vocabulary
-    kinds = (kind_of(label, vocabulary, calibration.evidence) for label in labels)
-    return tuple(calibration.choice(kind).source for kind in kinds)
+    contexts = unseen_context(start)
+
+    def source(label: str) -> str:
+        if contexts is not None and label in contexts.rows:
+            return OTHER_CONTEXTS
+        return calibration.choice(kind_of(label, vocabulary, calibration.evidence)).source
+
+    return tuple(source(label) for label in labels)
 
 
 def taken_from(start: Start, labels: Sequence[str], predicted: np.ndarray) -> np.ndarray:
@@ -59,7 +67,16 @@ def taken_from(start: Start, labels: Sequence[str], predicted: np.ndarray) -> np
             found[row] = evidence.mean
         elif source == NO_CHANGE:
             found[row] = 0.0
+        elif source == OTHER_CONTEXTS:
+            found[row] = elsewhere(start, label).effect
     return found
+
+
+def elsewhere(start: Start, label: str) -> Told:
+    """Return what trained contexts tell of a label whose source they are."""
+    contexts = unseen_context(start)
+    assert contexts is not None
+    return told_elsewhere(start, contexts, label)
 
 
 def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Estimates:
@@ -70,6 +87,9 @@ def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Esti
     features = bundle.model.condition.features
     far = tuple(novelty(bundle.vocabulary, features, name) for name in names)
     sources, told = sources_of(start, names), verdicts(start, names, far)
+    for row, source in enumerate(sources):
+        if source == OTHER_CONTEXTS:
+            bars.scale[row] = bars.deviation[row] = elsewhere(start, names[row]).deviation
     return Estimates(names, effects, sources, bars, far, told)
 
 

@@ -143,6 +143,7 @@ def _clear_run(path: Path) -> None:
         "vocabulary.json",
         "calibration.json",
         "evidence.safetensors",
+        "contexts.safetensors",
         HEAD,
         "provenance.json",
         "split.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,7 +152,7 @@ class Trainee:
             prepared.vocabulary,
             done.model,
             stage.embedder().eval(),
-            done.calibration,
+            replace(done.calibration, contexts=prepared.contexts),
         )
         return TrainingRecord.of(progress, *after, head=done.choice), bundle
 

@@ -18,6 +18,7 @@ from gpjepa.core.errors import CheckpointError, GPJEPAError
 from gpjepa.core.files import read_json, write_atomic, write_json
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.calibration import Calibration
+from gpjepa.inference.contexts import load_contexts, save_contexts
 from gpjepa.inference.evidence import load_evidence, save_evidence
 from gpjepa.inference.tensors import read_tensors
 from gpjepa.model.effect_composition import blank
@@ -83,6 +84,8 @@ def save_bundle(path: Path, bundle: Bundle) -> None:
     write_json(path / "calibration.json", bundle.calibration.to_json())
     if bundle.calibration.evidence is not None:
         save_evidence(path, bundle.calibration.evidence)
+    if bundle.calibration.contexts is not None:
+        save_contexts(path, bundle.calibration.contexts)
     _save(path, bundle.config, bundle.panel, bundle.vocabulary.members, parts, "world-model")
 
 
@@ -109,7 +112,7 @@ def load_bundle(path: Path) -> Bundle:
     config, panel = _config(path), _panel(path, metadata)
     vocabulary = _built(path, "vocabulary.json", Vocabulary.from_json)
     calibration = _built(path, "calibration.json", Calibration.from_json)
-    calibration = replace(calibration, evidence=load_evidence(path))
+    calibration = replace(calibration, evidence=load_evidence(path), contexts=load_contexts(path))
     _require_same(path, "vocabulary.json", metadata.get("members"), vocabulary.members)
     features = tensors.get("model.condition.features", torch.zeros(0, 0))
     levels = tuple(len(values) for values in vocabulary.covariates.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from gpjepa.inference.contexts import Contexts
 from gpjepa.inference.error_model import COMPOSED, PLACED, ErrorModel, believed
 from gpjepa.inference.evidence import Evidence
 
@@ -12,6 +13,7 @@ FEWEST = 8  # validation perturbations below which intervals are marked uncalibr
 COMBINATION, NOVEL = "combination", "novel"  # kinds of predictions that nothing measured
 MODEL, SUM = "model", "sum"
 TRAINING_MEAN, NO_CHANGE = "training mean", "no change"
+OTHER_CONTEXTS = "other contexts"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Calibration:
     A combination has members that were all measured alone; anything else without training cells
     is novel. `supports_interactions`: on validation combinations the model beats the sum of the
     measured singles. `supports_novel`: perturbations never measured are predicted better than by
-    no change. `evidence` is None for a model that was fitted without measured effects.
+    no change. `evidence` is None for a model that was fitted without measured effects, `contexts`
+    where there were too few to tell of others.
     """
 
     errors: dict[str, ErrorModel] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Calibration:
     supports_interactions: bool = False
     supports_novel: bool = False
     evidence: Evidence | None = field(default=None, compare=False)
+    contexts: Contexts | None = field(default=None, compare=False)
 
     @property
     def calibrated(self) -> bool:
@@ -59,7 +63,7 @@ class Calibration:
         return self.choices.get(kind, Choice())
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON document, without the evidence."""
+        """Return a JSON document, without evidence and contexts."""
         return {
             "errors": {kind: model.to_json() for kind, model in self.errors.items()},
             "choices": {

@@ -19,9 +19,11 @@ from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.selection import cells_with_counts, select_genes
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.cells import CellTable
+from gpjepa.inference.contexts import Contexts
 from gpjepa.model.gpjepa import GeneMoments
 from gpjepa.model.perturbation import ConditionSpec
 from gpjepa.training.cells import gene_moments
+from gpjepa.training.contexts import fit_contexts
 from gpjepa.training.feature_blocks import (
     COEXPRESSION,
     control_loadings,
@@ -69,6 +71,7 @@ class Prepared:
     observed: MeasuredEffects
     validation: MeasuredEffects
     checked: Annotated  # cells of the validation perturbations
+    contexts: Contexts | None = None
 
 
 def prepare(
@@ -110,8 +113,9 @@ def prepare(
     validation = _effects(checked, moments.target, tuple(x for x in later if x in present))
     spec = make_spec(vocabulary, config, tables, loadings)
     seen = everyone.take(parts.validation)
+    contexts = fit_contexts(panel, split, inside, observed, moments.target)
     return Prepared(
-        genes, moments, vocabulary, spec, training, controls, observed, validation, seen
+        genes, moments, vocabulary, spec, training, controls, observed, validation, seen, contexts
     )
 
 
