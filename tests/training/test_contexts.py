@@ -115,11 +115,13 @@ def test_cells_of_the_context_left_out_have_no_part_in_it() -> None:
 
 
 @pytest.mark.parametrize("column", ["cell_type", "batch"])
-def test_contexts_are_cell_types_or_batches_and_few_of_them_are_none(column) -> None:
+def test_contexts_are_cell_types_or_what_is_held_out_and_few_of_them_are_none(column) -> None:
     data = screen(0.6, column=column)
-    split = data.split("unseen-perturbation", seed=0)
+    split = without(data, "type0")
     assert context_role(data, split) == column
     assert fitted(data, split).column == column
+    others = data.split("unseen-perturbation", seed=0)
+    assert context_role(data, others) == ("cell_type" if column == "cell_type" else None)
     few = screen(0.6, contexts=FEWEST, column=column)
     assert fitted(few, without(few, "type0")) is None
 

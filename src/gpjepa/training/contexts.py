@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from gpjepa.data.partition import Split
     from gpjepa.data.perturbseq import PerturbSeq
 
-ROLES = ("cell_type", "batch")
+CELL_TYPE = "cell_type"
+ROLES = (CELL_TYPE, "batch")
 FEWEST = 4  # contexts that must have measured a perturbation, for it to be told in another
 FEWEST_CELLS = 10  # of a perturbation, and of control, in a context
-MOST = 40_000_000  # effects kept: of the perturbations with most cells
+MOST = 10_000_000  # effects kept: of the perturbations with most cells
 REACHES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the median squared distance between contexts
 SIGNALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the variance between contexts that is not noise
 SURE = 2.0  # standard errors over contexts by which alike contexts must beat the mean
@@ -50,12 +51,10 @@ class Pairs(NamedTuple):
 
 
 def context_role(data: PerturbSeq, split: Split) -> str | None:
-    """Return the role whose levels are contexts: the one held out from, or the first there is."""
+    """Return the role whose levels are contexts: the one held out from, else the cell type."""
     present = [role for role in ROLES if getattr(data, role) is not None]
-    if split.context_column is not None:
-        known = {name: role for role in present for name in (role, getattr(data.roles, role))}
-        return known.get(split.context_column)
-    return present[0] if present else None
+    known = {name: role for role in present for name in (role, getattr(data.roles, role))}
+    return known.get(CELL_TYPE if split.context_column is None else split.context_column)
 
 
 def fit_contexts(
