@@ -81,6 +81,14 @@ def test_far_from_all_contexts_the_interval_is_wider(model) -> None:
     assert np.all(far.sd > 1.5 * near.sd)
 
 
+def test_an_error_as_large_as_the_effect_is_not_to_be_trusted(model) -> None:
+    other = contexts_of(model).profile + 3.0
+    far = {"profile": other, "scale": np.full(other.shape[1], 4.0)}
+    for changes, verdict in (({}, "use the model"), (far, "do not trust")):
+        table = effect_table(started(model, "new", **changes), ["A"], 0.9, 0)
+        assert set(table.verdict) == {verdict}
+
+
 def test_populations_reach_the_effect_that_is_told(model) -> None:
     start = started(model, "new")
     effect = told_elsewhere(start, start.bundle.calibration.contexts, "A").effect

@@ -105,17 +105,21 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
 
     Where the model is the source it is decided by the effect that the composition aims at and by
     the error expected of it, on the genes that effects are composed on, so it depends on no choice
-    of control cells. Elsewhere what validation supports decides.
+    of control cells. What other contexts tell is judged by its own expected error. Elsewhere what
+    validation supports decides.
     """
     bundle = start.bundle
     told = [
         verdict(bundle.vocabulary, bundle.calibration, name, own)
         for name, own in zip(labels, far, strict=True)
     ]
+    sources = sources_of(start, labels)
+    for row, source in enumerate(sources):
+        if source == OTHER_CONTEXTS:
+            told[row] = _refined_elsewhere(start, labels[row], told[row])
     evidence = bundle.calibration.evidence
     if bundle.model.predictor.composition is None or evidence is None:
         return tuple(told)
-    sources = sources_of(start, labels)
     kinds = [kind_of(name, bundle.vocabulary, evidence) for name in labels]
     rows = [
         row
@@ -128,6 +132,14 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
         for row, own in zip(part, some, strict=True):
             told[row] = own
     return tuple(told)
+
+
+def _refined_elsewhere(start: Start, label: str, coarse: str) -> str:
+    """Return the verdict on what other contexts tell, by its expected error."""
+    contexts, own = unseen_context(start), elsewhere(start, label)
+    assert contexts is not None
+    effect, deviation = own.effect[contexts.compared], own.deviation[contexts.compared]
+    return refine(coarse, effect, deviation, np.full_like(effect, np.nan))
 
 
 def _refined(start: Start, labels: Sequence[str], coarse: Sequence[str]) -> list[str]:
