@@ -105,3 +105,18 @@ def test_a_gene_without_cells_is_placed_by_features_or_not_at_all(screen, known)
         alike = members.effects[members._rows(torch.from_numpy(vocabulary.encode(["G00"])))[0, 0]]
         assert torch.cosine_similarity(predicted, alike, dim=0) > 0.8
         assert bool(members.supported)
+
+
+def test_pairs_inside_trained_combinations_are_told_by_their_names(screen):
+    labels = ["G00", "G02+G01", "G00+G01+G03"]
+    few = [screen.row[f"G{at:02d}"] for at in range(6)]
+    vocabulary, _ = fitted(screen)
+    found = fit_members(
+        tuple(screen.labels[row] for row in few), screen.effects[few], screen.effects[few],
+        np.arange(screen.effects.shape[1]), vocabulary, NOTHING, 6, 0, labels,
+    )  # fmt: skip
+    names = [vocabulary.members[at] for pair in found.trained.tolist() for at in pair]
+    pairs = set(zip(names[::2], names[1::2], strict=True))
+    assert pairs == {("G01", "G02"), ("G00", "G01"), ("G00", "G03"), ("G01", "G03")}
+    asked = torch.from_numpy(vocabulary.encode(["G00+G02", "G01+G00"]))
+    assert found.learned(asked).tolist() == [False, True]

@@ -151,3 +151,31 @@ def test_a_departure_is_the_composed_effect_less_the_effects_of_the_members(comp
     found = composition.departure(members)
     torch.testing.assert_close(found[0], -0.5 * expected)
     assert not found[1:].any()
+
+
+PAIRS = torch.tensor([[0, 1], [1, 0], [0, 2], [1, 2], [0, 3], [3, 5]])
+
+
+def test_without_composition_pairs_do_together_what_trained_or_what_features_say():
+    trained = torch.tensor([[0, 1], [2, 3]])
+    module = EffectComposition(known(), None, LATENT, True, trained=trained)
+    assert module.learned(PAIRS).tolist() == [True, True, False, False, True, True]
+    none = EffectComposition(known(), None, LATENT, True, trained=trained[:0])
+    assert none.learned(PAIRS).tolist() == [False, False, False, False, True, True]
+    none.priors[:2, 1] = 0.5  # the first two names are related to others
+    assert none.learned(PAIRS).tolist() == [True, True, False, False, True, True]
+
+
+def test_where_pairs_are_composed_or_an_older_run_does_not_say_nothing_is_held_back(composition):
+    composition.trained = torch.tensor([[0, 1]])
+    assert composition.learned(PAIRS).all()
+    assert EffectComposition(known(), None, LATENT, True).learned(PAIRS).all()
+
+
+def test_trained_pairs_are_saved_with_the_composition():
+    saved = EffectComposition(known(), None, LATENT, True, trained=torch.tensor([[0, 1]]))
+    made = blank(saved.state_dict(), LATENT)
+    made.load_state_dict(saved.state_dict(), strict=True)
+    assert made.learned(PAIRS).tolist() == saved.learned(PAIRS).tolist()
+    older = {name: value for name, value in saved.state_dict().items() if name != "trained"}
+    assert blank(older, LATENT).trained is None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from gpjepa.model.effect_composition import EffectComposition, Known
 from gpjepa.model.perturbation import ConditionEncoder, ConditionSpec
 from gpjepa.model.predictor import (
     LOG_VARIANCE_LIMIT,
@@ -245,3 +246,24 @@ def test_rows_of_a_prediction_are_those_of_its_cells(predict) -> None:
     picked = found.rows(torch.tensor([1, 0]))
     for part in ("mean", "log_variance", "first_order", "second_order"):
         same(getattr(picked, part), getattr(alone, part))
+
+
+def test_members_without_features_do_together_what_trained_or_what_an_unknown_one_may(
+    predict, awake
+) -> None:
+    free = predict((0, 1), (0, 2), (0, 3), (0, 1, 2))
+    known = Known(
+        torch.tensor([0, 1, 2, -1, -1, -1]),
+        torch.zeros(3, 2),
+        torch.zeros(3, 2),
+        torch.zeros(3, 1),
+        torch.ones(3, dtype=torch.bool),
+        torch.eye(2, 4),
+        torch.arange(4),
+    )
+    awake.composition = EffectComposition(known, None, LATENT, True, trained=torch.tensor([[0, 1]]))
+    held = predict((0, 1), (0, 2), (0, 3), (0, 1, 2))
+    same(held.second_order[[0, 2]], free.second_order[[0, 2]])
+    assert not held.second_order[1].any()
+    same(held.second_order[3], free.second_order[0])
+    same(held.first_order, free.first_order)

@@ -190,6 +190,7 @@ class Trainee:
             self._features(),
             self.config.encoder.latent,
             seed,
+            trained=prepared.observed.labels,
         )
 
     def _features(self) -> GeneFeatures | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -33,12 +34,15 @@ def fit_members(
     features: GeneFeatures | None,
     latent: int,
     seed: int,
+    trained: Sequence[str] = (),
 ) -> EffectComposition | None:
     """Fit how effects combine and relate on measured `effects` [labels, H] of the genes at `genes`.
 
     `denoised` [labels, H] are what decoded single effects are to be, and what genes never
     perturbed are predicted from: measured ones all carry the error of the one control.
     `features` are the user's; None takes the embedded gene sets, an empty table knows nothing.
+    `trained` are the combinations that the network has cells of: others do nothing together unless
+    they are composed.
     Returns None where there is nothing to learn: fewer than `FEWEST_SINGLES` single perturbations.
     """
     singles = [label for label in labels if len(members_of(label)) == 1]
@@ -61,7 +65,14 @@ def fit_members(
     stacked = composer.stack.module() if learned else None
     supported = _supported(composer.relations, related)
     errors = composer.error_bars(names)
-    return EffectComposition(known, stacked, latent, supported, errors)
+    return EffectComposition(known, stacked, latent, supported, errors, _pairs(trained, vocabulary))
+
+
+def _pairs(labels: Sequence[str], vocabulary: Vocabulary) -> torch.Tensor:
+    """Return the pairs of names [T, 2] inside combinations."""
+    sets = (sorted(map(vocabulary.index_of, members_of(label))) for label in labels)
+    found = sorted({pair for own in sets for pair in combinations(own, 2)})
+    return torch.tensor(found, dtype=torch.int64).reshape(len(found), 2)
 
 
 def _placed(composer: Composer, vocabulary: Vocabulary) -> list[str]:

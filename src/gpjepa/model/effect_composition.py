@@ -53,8 +53,10 @@ class EffectComposition(nn.Module):
     effect minus the decoded one (`own` [M, C], 0 without training cells). Members together are
     shifted by their composed effect minus the sum of the denoised ones. Effects become shifts
     through `readout` [C, D], the ridge inverse of the decoder's Jacobian. `align` sets it and
-    `own`; until then shifts are 0. Without `stacked` nothing is composed. `errors` says how far
-    off effects may be; a run saved before there were any has None.
+    `own`; until then shifts are 0. Without `stacked` nothing is composed, and members of known
+    effect of which nothing else is known do nothing together but in the pairs `trained` [T, 2].
+    `errors` says how far off effects may be. A run saved before there were `trained` or `errors`
+    has None.
     """
 
     row: Tensor
@@ -67,6 +69,7 @@ class EffectComposition(nn.Module):
     own: Tensor
     readout: Tensor
     supported: Tensor
+    trained: Tensor | None
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class EffectComposition(nn.Module):
         latent: int,
         supported: bool,
         errors: ErrorBars | None = None,
+        trained: Int[Tensor, "T 2"] | None = None,
     ) -> None:
         super().__init__()
         for name, value in zip(Known._fields, known, strict=True):
@@ -83,6 +87,7 @@ class EffectComposition(nn.Module):
         self.register_buffer("own", torch.zeros_like(known.effects))
         self.register_buffer("readout", torch.zeros(directions, latent))
         self.register_buffer("supported", torch.tensor(supported))
+        self.register_buffer("trained", trained)
         self.stacked = stacked
         self.errors = errors
         self.requires_grad_(False)
@@ -97,6 +102,23 @@ class EffectComposition(nn.Module):
         present, known = members >= 0, self._rows(members) >= 0
         several = (present.sum(dim=1) > 1) & (known | ~present).all(dim=1)
         return several & (self.stacked is not None)
+
+    def learned(self, pairs: Int[Tensor, "N 2"]) -> Bool[Tensor, " N"]:
+        """Tell which pairs of names have a shift of the transformer's that something speaks for.
+
+        Where nothing is composed that is a pair that trained, one with a member of unknown effect,
+        or one of members that are both related to others. Of another pair the transformer knows
+        two numbers of rows: what these would do together was learned from nothing.
+        """
+        everyone = torch.ones(len(pairs), dtype=torch.bool, device=pairs.device)
+        if self.stacked is not None or self.trained is None:
+            return everyone
+        rows, names = self._rows(pairs), len(self.row)
+        known = (rows >= 0).all(dim=1)
+        related = (self.priors[rows.clamp_min(0)] != 0).any(dim=2).all(dim=1)
+        own = pairs.min(dim=1).values * names + pairs.max(dim=1).values
+        there = self.trained.min(dim=1).values * names + self.trained.max(dim=1).values
+        return ~known | related | torch.isin(own, there)
 
     def forward(self, members: Int[Tensor, "B K"]) -> Shifts:
         """Return the shifts of sets of names, −1 where there is no member."""
@@ -233,7 +255,8 @@ def blank(tensors: Mapping[str, Tensor], latent: int) -> EffectComposition | Non
     errors = None
     if "errors.together" in tensors:
         errors = ErrorBars(Scales(*(tensors[f"errors.{name}"].clone() for name in Scales._fields)))
-    module = EffectComposition(known, stacked, latent, False, errors)
+    trained = tensors.get("trained")
+    module = EffectComposition(known, stacked, latent, False, errors, trained)
     for name, tensor in tensors.items():
         path, _, leaf = name.rpartition(".")
         getattr(module.get_submodule(path), leaf).data = torch.empty_like(tensor)

@@ -161,7 +161,8 @@ class Predictor(nn.Module):
         weight = torch.where(runs.chosen, trust[runs.cell], 1.0).prod(dim=1, keepdim=True)
         zero = torch.zeros_like(state)
         first_order = zero.index_add(0, runs.cell, first * weight * runs.is_first)
-        second_order = zero.index_add(0, runs.cell, second * weight * runs.is_pair)
+        pair = runs.is_pair * self.learned(torch.where(runs.chosen, members[runs.cell], -1))
+        second_order = zero.index_add(0, runs.cell, second * weight * pair)
         if self.composition is not None:
             shifts = self.composition(members)
             composed = shifts.composed.unsqueeze(1)
@@ -173,6 +174,18 @@ class Predictor(nn.Module):
         return Prediction(
             state + first_order + second_order, log_variance, first_order, second_order
         )
+
+    def learned(self, sets: Int[Tensor, "N K"]) -> Float[Tensor, "N 1"]:
+        """Return 0 for pairs whose shift was learned from nothing, 1 for all other sets.
+
+        `sets` have −1 where there is no member.
+        """
+        found = sets.new_ones((len(sets), 1), dtype=torch.float32)
+        if self.composition is not None and sets.shape[1] > 1:
+            two = (sets >= 0).sum(dim=1) == 2
+            pairs = sets[two].sort(dim=1).values[:, -2:]
+            found[two] = self.composition.learned(pairs).float().unsqueeze(1)
+        return found
 
     def _placed(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
         """Tell which members are shifted by the composition instead of the transformer."""
