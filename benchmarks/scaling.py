@@ -1,8 +1,8 @@
 """How the cost of each step grows with cells, genes and perturbations, as one JSON document.
 
-CPU time on one thread, each size in a process of its own that has run a small one first. The
-exponent is the slope of log cost on log size with its standard error; `last` is the slope
-between the two largest sizes, where what does not grow weighs least.
+CPU time on one thread, in a process that has run a small size first. The exponent is the slope of
+log cost on log size with its standard error; `last` is the slope between the two largest sizes,
+where what does not grow weighs least.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REACH = 1.05  # the largest exponent that is wanted
 class Size:
     """How large a made data set is."""
 
-    cells: int = 10_000
+    cells: int = 5_000
     genes: int = 1_000
     perturbations: int = 50
 
@@ -58,47 +58,51 @@ def grown(sizes: Sequence[float], seconds: Sequence[float]) -> dict[str, float]:
     }
 
 
-def worker(size: Size, repeats: int) -> dict[str, float]:
-    """Return the seconds of each step at one size, compilation left out."""
+def worker(sizes: Sequence[Size]) -> list[dict[str, float]]:
+    """Return the seconds of each step at each size, compilation left out."""
     from benchmarks.made_cells import made_cells
     from benchmarks.scaling_steps import parts, seconds_of
 
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        small, path = Path(folder) / "small.h5ad", Path(folder) / "cells.h5ad"
-        for at, file in ((WARM, small), (size, path)):
-            made_cells(at.cells, at.genes, **parts(at.perturbations)).write_h5ad(file)
-        seconds_of(small, 1)
-        return seconds_of(path, repeats)
+        path = Path(folder) / "cells.h5ad"
+        for size in (WARM, *sizes):
+            cells = made_cells(size.cells, size.genes, **parts(size.perturbations))
+            cells.write_h5ad(path)
+            del cells
+            found.append(seconds_of(path))
+            told = {name: round(value, 3) for name, value in found[-1].items()}
+            print(astuple(size), told, file=sys.stderr, flush=True)
+    return found[1:]
 
 
-def measured(size: Size, repeats: int) -> dict[str, float]:
-    """Run the worker in a process of its own."""
-    words = ["--worker", *map(str, astuple(size)), "--repeats", str(repeats)]
-    command = [sys.executable, "-m", "benchmarks.scaling", *words]
+def measured(sizes: Sequence[Size]) -> dict[Size, dict[str, float]]:
+    """Run the worker on one thread, in a process of its own."""
+    given = json.dumps([astuple(size) for size in sizes])
+    command = [sys.executable, "-m", "benchmarks.scaling", "--worker", given]
     done = subprocess.run(
         command, env=plain_environment(1), cwd=ROOT.parent, stdout=subprocess.PIPE, check=False
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed with status {done.returncode}")
-    seconds: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    print(size, {name: round(value, 3) for name, value in seconds.items()}, file=sys.stderr)
-    return seconds
+    return dict(zip(sizes, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
-def compare(grids: dict[str, Sequence[int]], middle: Size, repeats: int) -> dict[str, Any]:
+def compare(grids: dict[str, Sequence[int]], middle: Size) -> dict[str, Any]:
     """Return sizes, seconds and exponents of each step along each axis."""
-    known: dict[Size, dict[str, float]] = {}
+    along = {axis: [replace(middle, **{axis: n}) for n in grid] for axis, grid in grids.items()}
+    every = {size for sizes in along.values() for size in sizes}
+    known = measured(sorted(every, key=lambda size: np.prod(astuple(size))))
     table: dict[str, Any] = {}
-    for axis, grid in grids.items():
-        sizes = [replace(middle, **{axis: number}) for number in grid]
-        for size in sizes:
-            if size not in known:
-                known[size] = measured(size, repeats)
+    for axis, sizes in along.items():
         steps = {}
         for name in known[sizes[0]]:
             seconds = [known[size][name] for size in sizes]
-            steps[name] = {**grown(grid, seconds), "seconds": [round(s, 4) for s in seconds]}
-        table[axis] = {"sizes": list(grid), "steps": steps}
+            steps[name] = {
+                **grown(grids[axis], seconds),
+                "seconds": [round(value, 4) for value in seconds],
+            }
+        table[axis] = {"sizes": list(grids[axis]), "steps": steps}
     return table
 
 
@@ -115,15 +119,14 @@ def over_reach(table: dict[str, Any]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks scaling", description=__doc__)
-    parser.add_argument("--worker", type=int, nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     for axis, grid in GRIDS.items():
         parser.add_argument(f"--{axis}", type=int, nargs="*", default=list(grid))
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a PNG or SVG to draw")
     parser.add_argument("--from", dest="document", type=Path, help="draw an earlier document")
     chosen = parser.parse_args(arguments)
     if chosen.worker:
-        print(json.dumps(worker(Size(*chosen.worker), chosen.repeats)))
+        print(json.dumps(worker([Size(*one) for one in json.loads(chosen.worker)])))
         return 0
     if chosen.document:
         document = json.loads(chosen.document.read_text())
@@ -134,8 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "machine": {"processor": processor(), "cores": os.cpu_count()},
             "load": [round(x, 1) for x in os.getloadavg()],
             "provenance": provenance("python -m benchmarks scaling", 0),
-            "data": dict(zip(GRIDS, astuple(Size()), strict=True)) | {"repeats": chosen.repeats},
-            "cpu_seconds": (table := compare(grids, Size(), chosen.repeats)),
+            "data": dict(zip(GRIDS, astuple(Size()), strict=True)),
+            "cpu_seconds": (table := compare(grids, Size())),
             "above_reach": over_reach(table),
         }
     if chosen.plot:
