@@ -5,6 +5,7 @@
   peers        training and prediction beside cell-gears, biolord, STATE, CellFlow (environments)
   loader       reading shuffled cells from disk beside reading the same blocks in order
   memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
+  scaling      how the cost of each step grows with cells, genes and perturbations
   step         where the time of a training step goes
   ranks        two processes on two cores beside one process on one core
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
@@ -27,6 +28,7 @@ COMMANDS = {
     "peers": ("benchmarks.peers.compare",),
     "loader": ("benchmarks.loader.compare",),
     "memory": ("benchmarks.memory",),
+    "scaling": ("benchmarks.scaling",),
     "step": ("benchmarks.step_profile",),
     "ranks": ("benchmarks.ranks",),
     "gears-split": ("benchmarks.gears_split.compare",),

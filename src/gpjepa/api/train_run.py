@@ -33,6 +33,7 @@ from gpjepa.core.ranks import started_by
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.data.partition import Split
 from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.data.several import all_sources
 from gpjepa.inference.bundle import WEIGHTS, load_encoder, save_encoder
 from gpjepa.training.checkpoint import refuse_other
 from gpjepa.training.processes import meet
@@ -188,7 +189,8 @@ def _open_records(
 def data_record(source: str | Sequence[str], data: PerturbSeq, roles: RoleOptions) -> DataRecord:
     """Record which data a run is trained on."""
     chosen = {name: getattr(data.roles, name) for name in asdict(roles)}
-    path = source if isinstance(source, str) else [str(each) for each in source]
+    files = all_sources(source)
+    path = files if isinstance(files, str) else [str(each) for each in files]
     return DataRecord(path, data.fingerprint(), chosen, data.n_cells, data.n_genes, data.simulated)
 
 

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpjepa.api.cell_eval import with_controls
+from gpjepa.api.embed_run import embed_file
 from gpjepa.api.evaluate_run import evaluate_run
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.options import RoleOptions, RunOptions
 from gpjepa.api.run import read_data_record, read_split
-from gpjepa.api.together import embedded_together, predicted_together
+from gpjepa.api.together import predicted_together
 from gpjepa.api.train_run import pretrain_run, train_run
 from gpjepa.core.errors import ConfigError, DataError, unknown
 from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_json
-from gpjepa.data.anndata_io import write_anndata, write_beside
 from gpjepa.data.audit import audit
-from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.evaluation.evaluator import evaluate
 from gpjepa.evaluation.measurable import measurable
@@ -27,9 +26,6 @@ from gpjepa.training.feature_blocks import refuse_useless
 from gpjepa.training.processes import meet
 
 if TYPE_CHECKING:
-    import numpy as np
-    from anndata import AnnData
-
     from gpjepa.evaluation.request import Values
 
 __all__ = [
@@ -97,47 +93,6 @@ def _useless(file: FeatureFile, perturbed: Sequence[str]) -> list[str]:
     except DataError as error:
         return [f"{Path(file.path).name}: {error}"]
     return []
-
-
-def embed_file(run: Path, source: str, out: Path, options: RunOptions) -> dict[str, Any]:
-    """Write a copy of a file with teacher embeddings in obsm["X_gpjepa"].
-
-    Counts that stay on disk are copied with their file and embedded some cells at a time.
-    """
-    from gpjepa.api.controls import bound
-
-    refuse_existing(out, options.force)
-    options.open_fabric()
-    options.apply_threads()
-    encoder = load_encoder(run)
-    adata = opened(source, options.backed, options.announce)
-    cells = bound(adata, encoder.panel, **_places(run, adata))
-    latents = embedded_together(encoder.teacher, cells)
-    if latents is not None:
-        _write_latents(adata, latents, out)
-    meet()
-    return {"out": str(out), "cells": adata.n_obs, "latent": encoder.teacher.latent}
-
-
-def _write_latents(adata: AnnData | BackedData, latents: np.ndarray, out: Path) -> None:
-    """Write a copy of the data with latents in obsm["X_gpjepa"]."""
-    if isinstance(adata, BackedData):
-        write_beside(adata.path, out, "obsm", {"X_gpjepa": latents})
-    else:
-        adata.obsm["X_gpjepa"] = latents
-        write_anndata(adata, out)
-
-
-def _places(run: Path, adata: AnnData | BackedData) -> dict[str, str | None]:
-    """Return the layer and library column that the run was trained from, where `adata` has them."""
-    if not (run / "data.json").exists():
-        return {}
-    roles = read_data_record(run).roles
-    layer, library = roles.get("layer"), roles.get("library")
-    return {
-        "layer": layer if layer in adata.layers else None,
-        "library": library if library in adata.obs else None,
-    }
 
 
 def predict_file(

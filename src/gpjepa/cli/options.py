@@ -20,10 +20,12 @@ _EVERYWHERE = "Everywhere"
 _PROCESSES = "Several processes (started by torchrun or srun)"
 _ROLES = "Roles (detected and printed when not given)"
 
-Source = Annotated[Path, typer.Argument(metavar="DATA", help="An h5ad or zarr file of raw counts.")]
 Sources = Annotated[
     list[Path],
-    typer.Argument(metavar="DATA...", help="Files of raw counts; several are joined by gene name."),
+    typer.Argument(
+        metavar="DATA...",
+        help='Files of raw counts, "a pattern" or a directory; several are joined by gene name.',
+    ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory made by train.")]
 Settings = Annotated[
@@ -155,7 +157,11 @@ class Roles:
     ] = None
     batch: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="obs column of batches.", rich_help_panel=_ROLES),
+        typer.Option(
+            metavar="COLUMN",
+            help="obs column of batches; file: each of several files is one.",
+            rich_help_panel=_ROLES,
+        ),
     ] = None
     cell_type: Annotated[
         str | None,

@@ -50,7 +50,7 @@ def refuse_unreadable(path: Path) -> None:
             "check the path"
         )
     if path.is_dir():
-        if not any((path / mark).exists() for mark in _ZARR_MARKS):
+        if not is_store(path):
             raise DataError(
                 f"directory {str(path)!r} is not a zarr store; expected an h5ad file or a "
                 "directory written by write_zarr; give the path of one"
@@ -74,6 +74,11 @@ def refuse_unreadable(path: Path) -> None:
             f"file {str(path)!r} is HDF5 but not h5ad (top level: {top}); expected obs and var; "
             "convert it first, for example with scanpy.read_10x_h5"
         )
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a directory is a zarr store."""
+    return any((path / mark).exists() for mark in _ZARR_MARKS)
 
 
 def _read_h5ad(path: Path) -> AnnData:

@@ -16,6 +16,7 @@ from gpjepa.data.backed import BackedData, opened
 from gpjepa.data.cells import gene_indices
 from gpjepa.data.counts import genes_at, raw_counts
 from gpjepa.data.disk_counts import DiskCounts, stacked_counts
+from gpjepa.data.several import FILE, file_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,8 +31,9 @@ def open_joined(
     """Open several data sets as one: raw counts in X, genes matched by name.
 
     The genes are those common to all, in the order of the first. Cell names that occur in two
-    files get the number of their file; obs has the columns of all. Counts stay on disk if those
-    of any file do. What was dropped or renamed is said on stderr if `announce` is on.
+    files get the number of their file; obs has the columns of all, and the name of each cell's file
+    as `file` where none has such a column. Counts stay on disk if those of any file do. What was
+    dropped or renamed is said on stderr if `announce` is on.
 
     Raises `DataError` for no data set, no common gene, and what `raw_counts` refuses.
     """
@@ -50,11 +52,15 @@ def open_joined(
         chosen.sort_indices()
         matrices.append(chosen)
     cells, renamed = _cell_names([unique_names(part.obs_names, "cell") for part in parts])
-    if announce:
-        for line in _told(sources, names, genes, renamed):
-            print(line, file=sys.stderr)
     obs = pandas.concat([_plain(part.obs) for part in parts], axis=0)
     obs.index = pandas.Index(cells, dtype=object)
+    told = _told(sources, names, genes, renamed)
+    if FILE not in obs:
+        lengths = [len(part.obs) for part in parts]
+        obs[FILE] = np.repeat(np.array(file_names(sources), dtype=object), lengths)
+        told.append(f"  obs column {FILE!r} names each cell's file; it can be the batch")
+    if announce:
+        print("\n".join(told), file=sys.stderr)
     var = pandas.DataFrame(index=pandas.Index(genes, dtype=object))
     uns = {"simulated": any(bool(part.uns.get("simulated", False)) for part in parts)}
     counts = stacked_counts(matrices)

@@ -21,6 +21,7 @@ from gpjepa.data.labels import CONTROL, members_of
 from gpjepa.data.modality import modality_column, with_modality
 from gpjepa.data.obs import covariate_values, dose_values, perturbation_labels
 from gpjepa.data.roles import Roles, find_roles, text_values, with_sources
+from gpjepa.data.several import all_sources
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -198,7 +199,8 @@ def read(
 ) -> PerturbSeq:
     """Read perturbation data from an AnnData, an h5ad file or a zarr directory.
 
-    Several are joined on the genes that all of them have, see `gpjepa.data.joined`.
+    Several, a pattern ("lanes/*.h5ad") or a directory of files are joined on the genes that all of
+    them have; `batch="file"` makes a batch of each file. See `gpjepa.data.joined`.
     Roles left as None are detected; what was chosen goes to stderr unless `announce` is off.
     `modality` is a column that says how genes were perturbed (CRISPRa, CRISPRi, knockout, …). With
     several of them the labels carry it, as in KLF1@CRISPRi, so that effects are not pooled.
@@ -238,6 +240,7 @@ def _opened(
     source: Any, layer: str | None, backed: bool | None, announce: bool
 ) -> tuple[AnnData | BackedData, str | None]:
     """Open one data set or several as one, and say which layer is to be read."""
+    source = all_sources(source)
     if not isinstance(source, (list, tuple)):
         return opened(source, backed, announce), layer
     if len(source) == 1:
