@@ -9,6 +9,7 @@ import numpy as np
 from gpjepa.core.random import numpy_stream
 from gpjepa.planning.guided import GuessSearch, first_order, neighbours
 from gpjepa.planning.objective import Ledger
+from gpjepa.planning.partners import evaluations, screen_partners
 from gpjepa.planning.proposals import Proposal, even, warmed
 from gpjepa.planning.sets import canonical
 
@@ -16,7 +17,7 @@ FEWEST, MOST = 8, 4096  # sets of a batch
 SHARE = 0.1  # of the candidates that are probable at the start, when these were scored alone
 NUMBERS = 4_000_000  # random numbers of a batch of guided draws, about
 MORE = 5  # times the patience with guesses that promise something better
-SCREENED = 0.75  # of what is left that partners may take
+SCREENED = 0.9  # of what is left that partners may take
 UNGUIDED = 2  # draws for each set that is scored, as some were scored before
 
 
@@ -31,9 +32,9 @@ class CrossEntropy:
     among what a search over guesses finds; the share `explore` of it is drawn as it comes. When
     `patience` batches brought nothing better, or nothing new is drawn, elites agree: the
     neighbours of the best set are scored and the probabilities begin afresh, until `restarts` in
-    a row brought nothing better. Then every pair of the `partners` best candidates alone with any
-    other is scored, at most three quarters of the budget, and the search goes on: a member that
-    helps only with another is seen in no guess before.
+    a row brought nothing better. With `partners` every candidate is scored beside so many strong
+    ones, for at most nine tenths of what singles left, and the search goes on: a member that helps
+    only with another is seen in no guess before.
     """
 
     batches: int = 30
@@ -56,7 +57,7 @@ class CrossEntropy:
         start = even(ledger.space) if alone is None else warmed(ledger.space, alone, SHARE)
         run.search(start, kept=0 if alone is None else run.owed())
         if alone is not None and self.partners:
-            run.screen(np.argsort(alone, kind="stable"))
+            screen_partners(ledger, alone, self.partners, run.owed(), run.rng)
             run.search(start)
 
 
@@ -81,24 +82,8 @@ class _Run:
 
     def owed(self) -> int:
         """Return the evaluations that partners take."""
-        ledger = self.ledger
-        wanted = self.method.partners * ledger.space.candidates
-        return min(wanted, int(SCREENED * ledger.left))
-
-    def screen(self, order: np.ndarray) -> None:
-        """Score pairs of the first candidates of `order` with all others, as many as are owed."""
-        ledger, owed = self.ledger, self.owed()
-        for partner in order[: self.method.partners]:
-            pairs = ledger.space.singles()
-            if pairs.shape[1] < 2 or owed <= 0:
-                return
-            pairs[:, 1] = partner
-            pairs = canonical(pairs[pairs[:, 0] != partner])
-            pairs = pairs[ledger.space.grows(pairs)]
-            pairs = pairs[~ledger.known(pairs)][:owed]
-            for at in range(0, len(pairs), MOST):
-                ledger.probe(pairs[at : at + MOST], "partners", self.rounds)
-            owed -= len(pairs)
+        wanted = evaluations(self.ledger.space, self.method.partners)
+        return min(wanted, int(SCREENED * self.ledger.left))
 
     def settle(self, proposal: Proposal, kept: int = 0) -> None:
         """Move the proposal until elites agree, then look at the best set's neighbours."""

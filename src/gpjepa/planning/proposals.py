@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpjepa.planning.races import first_of_races
 from gpjepa.planning.sets import NONE, ordered, sizes
 from gpjepa.planning.space import Space
 
@@ -47,10 +48,7 @@ class Proposal:
         if most == 0:
             return np.zeros((n, 0), dtype=np.int64)
         race = rng.standard_exponential((n, len(self.member)), dtype=np.float32)
-        race /= self.member.astype(np.float32)
-        first = np.argpartition(race, most - 1, axis=1)[:, :most]
-        order = np.argsort(np.take_along_axis(race, first, axis=1), axis=1, kind="stable")
-        return self.space.optional[np.take_along_axis(first, order, axis=1)]
+        return self.space.optional[first_of_races(race, self.member.astype(np.float32), most)]
 
     def _take(self, ranked: np.ndarray, free: np.ndarray) -> np.ndarray:
         """Return sets of the first `free` [n] members of each draw and the required ones."""

@@ -51,6 +51,8 @@ class ShiftGuess:
     def __call__(self, sets: np.ndarray) -> np.ndarray:
         """Return the expected shifts [N, D] of sets [N, K]; NaN with a member never scored."""
         total, size = self._sum(sets), sizes(sets)
+        if len(size) and size[0] > 1 and (size == size[0]).all():
+            return total + self._beyond(sets[:, : size[0]], total)
         found = total.copy()
         for count in map(int, np.unique(size)):
             if count > 1:
@@ -62,7 +64,11 @@ class ShiftGuess:
         """Return the summed first-order shifts [N, D]."""
         total = np.zeros((len(sets), self.first.shape[1]))
         for column in sets.T:
-            total += np.where((column >= 0)[:, None], self.first[np.maximum(column, 0)], 0.0)
+            there = column >= 0
+            if there.all():
+                total += self.first.take(column, axis=0)
+            else:
+                total[there] += self.first.take(column[there], axis=0)
         return total
 
     def _beyond(self, sets: np.ndarray, total: np.ndarray) -> np.ndarray:
