@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpjepa.api.elsewhere import Told, told_elsewhere, unseen_context
+from gpjepa.api.contexts import Told, told_in_context, trained_contexts
 from gpjepa.api.populations import Start
 from gpjepa.core.random import numpy_stream
 from gpjepa.inference.calibration import (
     COMBINATION,
+    CONTEXTS,
     MODEL,
     NO_CHANGE,
     NOVEL,
-    OTHER_CONTEXTS,
     SUM,
     TRAINING_MEAN,
 )
@@ -45,11 +45,11 @@ class Estimates:
 def sources_of(start: Start, labels: Sequence[str]) -> tuple[str, ...]:
     """Return what the prediction of each label is taken from."""
     calibration, vocabulary = start.bundle.calibration, start.bundle.vocabulary
-    contexts = unseen_context(start)
+    contexts = trained_contexts(start)
 
     def source(label: str) -> str:
         if contexts is not None and label in contexts.rows:
-            return OTHER_CONTEXTS
+            return CONTEXTS
         return calibration.choice(kind_of(label, vocabulary, calibration.evidence)).source
 
     return tuple(source(label) for label in labels)
@@ -67,16 +67,16 @@ def taken_from(start: Start, labels: Sequence[str], predicted: np.ndarray) -> np
             found[row] = evidence.mean
         elif source == NO_CHANGE:
             found[row] = 0.0
-        elif source == OTHER_CONTEXTS:
-            found[row] = elsewhere(start, label).effect
+        elif source == CONTEXTS:
+            found[row] = in_context(start, label).effect
     return found
 
 
-def elsewhere(start: Start, label: str) -> Told:
+def in_context(start: Start, label: str) -> Told:
     """Return what trained contexts tell of a label whose source they are."""
-    contexts = unseen_context(start)
+    contexts = trained_contexts(start)
     assert contexts is not None
-    return told_elsewhere(start, contexts, label)
+    return told_in_context(start, contexts, label)
 
 
 def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Estimates:
@@ -88,8 +88,8 @@ def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Esti
     far = tuple(novelty(bundle.vocabulary, features, name) for name in names)
     sources, told = sources_of(start, names), verdicts(start, names, far)
     for row, source in enumerate(sources):
-        if source == OTHER_CONTEXTS:
-            bars.scale[row] = bars.deviation[row] = elsewhere(start, names[row]).deviation
+        if source == CONTEXTS:
+            bars.scale[row] = bars.deviation[row] = in_context(start, names[row]).deviation
     return Estimates(names, effects, sources, bars, far, told)
 
 
@@ -105,7 +105,7 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
 
     Where the model is the source it is decided by the effect that the composition aims at and by
     the error expected of it, on the genes that effects are composed on, so it depends on no choice
-    of control cells. What other contexts tell is judged by its own expected error. Elsewhere what
+    of control cells. What contexts tell is judged by its own expected error. Elsewhere what
     validation supports decides.
     """
     bundle = start.bundle
@@ -115,8 +115,8 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
     ]
     sources = sources_of(start, labels)
     for row, source in enumerate(sources):
-        if source == OTHER_CONTEXTS:
-            told[row] = _refined_elsewhere(start, labels[row], told[row])
+        if source == CONTEXTS:
+            told[row] = _refined_in_context(start, labels[row], told[row])
     evidence = bundle.calibration.evidence
     if bundle.model.predictor.composition is None or evidence is None:
         return tuple(told)
@@ -134,9 +134,9 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
     return tuple(told)
 
 
-def _refined_elsewhere(start: Start, label: str, coarse: str) -> str:
-    """Return the verdict on what other contexts tell, by its expected error."""
-    contexts, own = unseen_context(start), elsewhere(start, label)
+def _refined_in_context(start: Start, label: str, coarse: str) -> str:
+    """Return the verdict on what contexts tell, by its expected error."""
+    contexts, own = trained_contexts(start), in_context(start, label)
     assert contexts is not None
     effect, deviation = own.effect[contexts.compared], own.deviation[contexts.compared]
     return refine(coarse, effect, deviation, np.full_like(effect, np.nan))

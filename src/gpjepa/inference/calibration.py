@@ -13,7 +13,7 @@ FEWEST = 8  # validation perturbations below which intervals are marked uncalibr
 COMBINATION, NOVEL = "combination", "novel"  # kinds of predictions that nothing measured
 MODEL, SUM = "model", "sum"
 TRAINING_MEAN, NO_CHANGE = "training mean", "no change"
-OTHER_CONTEXTS = "other contexts"
+CONTEXTS = "contexts"
 
 
 @dataclass(frozen=True)

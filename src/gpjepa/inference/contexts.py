@@ -1,4 +1,4 @@
-"""Effects in a context that no perturbed cell trained in, as alike contexts tell them."""
+"""Effects in one context, as alike contexts measured them."""
 
 from __future__ import annotations
 
@@ -79,11 +79,6 @@ class Contexts:
         for at, label in enumerate(self.labels):
             rows.setdefault(label, []).append(at)
         object.__setattr__(self, "rows", rows)
-
-    @property
-    def measured(self) -> frozenset[str]:
-        """Return the contexts that measured some perturbation, not control cells alone."""
-        return frozenset(self.levels[at] for at in set(self.context.tolist()))
 
     def predict(self, label: str, profile: Array) -> tuple[Array, Array]:
         """Return the departure [G] of a label in a context of this `profile` [G], and its variance.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gpjepa.api.answers import effect_table, populations
+from gpjepa.api.contexts import told_in_context, trained_contexts
 from gpjepa.api.controls import ControlCells
-from gpjepa.api.elsewhere import told_elsewhere, unseen_context
 from gpjepa.api.estimates import sources_of
 from gpjepa.api.model import GPJEPA
 from gpjepa.api.populations import Start
@@ -43,8 +43,8 @@ def contexts_of(model: GPJEPA) -> Contexts:
     )
 
 
-def started(model: GPJEPA, level: str, **changes: object) -> Start:
-    """Return a start at control cells of a cell type."""
+def started(model: GPJEPA, level: str | np.ndarray, **changes: object) -> Start:
+    """Return a start at control cells of a cell type, or of a type each."""
     contexts = replace(contexts_of(model), **changes)
     bundle = replace(model.bundle, calibration=replace(model.bundle.calibration, contexts=contexts))
     own = model.controls
@@ -57,7 +57,7 @@ def test_an_unseen_context_takes_the_effect_of_the_context_that_it_is_like(model
     contexts, evidence = contexts_of(model), model.bundle.calibration.evidence
     table = effect_table(start, ["A", "B"], 0.9, 0)
     told = table[table.perturbation == "A"]
-    assert set(told.source) == {"other contexts"}
+    assert set(told.source) == {"contexts"}
     assert set(table[table.perturbation == "B"].source) == {"model"}
     expected = evidence.denoised[evidence.row["A"]] + contexts.departure[0]
     level = np.maximum(contexts.profile[0] + expected, 0.0)
@@ -67,6 +67,14 @@ def test_an_unseen_context_takes_the_effect_of_the_context_that_it_is_like(model
     assert np.allclose(told.effect, after - before, atol=0.01)
     assert np.allclose(told.high - told.effect, 1.645 * told.sd, rtol=1e-3)
     assert np.all(told.sd < 0.05 + evidence.deviation[evidence.row["A"]])
+
+
+def test_a_trained_context_has_what_it_measured(model) -> None:
+    start = started(model, "t0")
+    contexts, evidence = contexts_of(model), model.bundle.calibration.evidence
+    told = told_in_context(start, contexts, "A")
+    assert sources_of(start, ["A", "B"]) == ("contexts", "model")
+    assert np.all(told.deviation < 0.01 + evidence.deviation[evidence.row["A"]])
 
 
 def shares(start: Start) -> np.ndarray:
@@ -91,7 +99,7 @@ def test_an_error_as_large_as_the_effect_is_not_to_be_trusted(model) -> None:
 
 def test_populations_reach_the_effect_that_is_told(model) -> None:
     start = started(model, "new")
-    effect = told_elsewhere(start, start.bundle.calibration.contexts, "A").effect
+    effect = told_in_context(start, start.bundle.calibration.contexts, "A").effect
     cells = populations(start, ["A", "control"], 4000, 0)
     label = cells.obs["perturbation"].to_numpy()
     found = level_of(start, cells[label == "A"]) - level_of(start, cells[label == "control"])
@@ -102,16 +110,16 @@ def level_of(start: Start, cells) -> np.ndarray:
     return pseudobulk(cells.X, cells.obs["total_counts"].to_numpy(), start.target)
 
 
-@pytest.mark.parametrize(
-    ("level", "changes"),
-    [("t1", {}), ("new", {"supported": False}), ("new", {"column": "batch"})],
-)
-def test_a_measured_context_an_unproven_rule_and_an_unnamed_context_leave_the_model(
-    model, level, changes
-) -> None:
-    start = started(model, level, **changes)
-    assert unseen_context(start) is None
+@pytest.mark.parametrize("changes", [{"supported": False}, {"column": "batch"}])
+def test_an_unproven_rule_and_cells_without_a_context_leave_the_model(model, changes) -> None:
+    start = started(model, "new", **changes)
+    assert trained_contexts(start) is None
     assert sources_of(start, ["A"]) == ("model",)
+
+
+def test_cells_of_several_contexts_are_the_models(model) -> None:
+    levels = np.array(["t0", "t1"] * len(model.controls), dtype=object)[: len(model.controls)]
+    assert trained_contexts(started(model, levels)) is None
 
 
 def test_contexts_come_with_a_saved_model(model, tmp_path) -> None:
@@ -121,4 +129,4 @@ def test_contexts_come_with_a_saved_model(model, tmp_path) -> None:
     one = effect_table(start, ["A"], 0.9, 0)
     two = effect_table(again, ["A"], 0.9, 0)
     assert np.allclose(one.effect, two.effect, atol=1e-5)
-    assert set(two.source) == {"other contexts"}
+    assert set(two.source) == {"contexts"}

@@ -1,4 +1,4 @@
-"""Effects in a context that no perturbed cell trained in, such as another cell type."""
+"""Effects asked for in one context, such as a cell type: as it and similar ones measured them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,24 @@ class Told(NamedTuple):
     deviation: np.ndarray
 
 
-def unseen_context(start: Start) -> Contexts | None:
+def trained_contexts(start: Start) -> Contexts | None:
     """Return what trained contexts tell of the one that the control cells are of.
 
-    None unless every cell is of a context without perturbed training cells, and contexts left out
-    in turn were predicted better so than by the mean of the others.
+    None unless all cells are of one context, trained or not, and contexts left out in turn were
+    predicted better so than by the mean of the others.
     """
     contexts = start.bundle.calibration.contexts
     if contexts is None or not contexts.supported:
         return None
     values = start.cells.levels.get(contexts.column)
-    if values is None or set(values.astype(str)) & contexts.measured:
-        return None
-    return contexts
+    return None if values is None or len(set(values.astype(str))) != 1 else contexts
 
 
-def told_elsewhere(start: Start, contexts: Contexts, label: str) -> Told:
-    """Return the effect of a label in the context of the control cells, as others tell it.
+def told_in_context(start: Start, contexts: Contexts, label: str) -> Told:
+    """Return the effect of a label in the context of the control cells, as contexts tell it.
 
-    It is the denoised effect of all contexts and the departure that those with similar control
-    cells measured. Raises `KeyError` for a label that was measured in too few of them.
+    It is the denoised effect of all contexts and the departure that this one and those with
+    similar control cells measured. Raises `KeyError` for a label that was measured in too few.
     """
     evidence = start.bundle.calibration.evidence
     assert evidence is not None  # contexts are fitted beside it
