@@ -15,8 +15,8 @@ from gpjepa.api.plan import ScreenResult, virtual_screen_perturbations
 from gpjepa.core.errors import ConfigError, DataError, NumericError, VocabularyError
 
 CONTRACT = {
-    "rank", "set", "size", "energy", "energy_se", "low", "high", "closed", "additive_energy",
-    "interaction", "novelty", "nearest", "verdict", "source",
+    "rank", "set", "size", "energy", "energy_se", "as_good", "low", "high", "closed",
+    "additive_energy", "interaction", "novelty", "nearest", "verdict", "source",
 }  # fmt: skip
 
 

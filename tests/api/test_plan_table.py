@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import norm
 
 from gpjepa.api.plan_search import shortlist
-from gpjepa.api.plan_table import beyond_sum, diverse, judged, require_finite, table_of
+from gpjepa.api.plan_table import (
+    as_good,
+    beyond_sum,
+    diverse,
+    judged,
+    require_finite,
+    table_of,
+)
 from gpjepa.core.errors import NumericError
 from gpjepa.planning.objective import Scores
 
@@ -36,6 +43,26 @@ def test_intervals_hold_both_errors(setup, found) -> None:
     assert (table["model_sd"] > 0).all()
     assert table.set_index("set")["measured"].to_dict()["A"]
     assert not table.set_index("set")["measured"].to_dict()["A+B"]
+
+
+def test_sets_within_the_error_of_the_difference_are_as_good_as_the_first() -> None:
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=200)
+    influence = np.stack((common, common + 0.1 * rng.normal(size=200), rng.normal(size=200)))
+    apart = np.array([0.0, 0.1, np.sqrt(2.0)]) / np.sqrt(200)
+    assert as_good(1.0 + 0.8 * apart, influence).tolist() == [True, True, True]
+    assert as_good(1.0 + 1.2 * apart, influence).tolist() == [True, False, False]
+
+
+def test_the_table_marks_sets_that_are_as_good(setup, found) -> None:
+    listed = shortlist(setup, found)
+    table = table_of(setup, listed, None)
+    influence = setup.population.influence(listed.sets)
+    error = [np.std(each - influence[0], ddof=1) / np.sqrt(len(each)) for each in influence]
+    gap = table["energy"] - table["energy"][0]
+    assert table["as_good"].tolist() == (gap <= np.array(error)).tolist()
+    assert table["as_good"][0]
+    assert not table["as_good"].all()
 
 
 def test_verdicts_and_novelty_are_those_of_effects(setup, model) -> None:

@@ -106,7 +106,7 @@ def of_two(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
     monkeypatch.setenv("MASTER_PORT", "29599")
 
 
-@pytest.mark.parametrize("verb", ["info", "evaluate", "plan", "report"])
+@pytest.mark.parametrize("verb", ["info", "evaluate", "interactions", "report"])
 def test_a_verb_of_one_process_is_refused_in_two(verb, monkeypatch, capsys, tmp_path) -> None:
     of_two(monkeypatch, 1)
     assert run([verb, str(tmp_path)]) == 2

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from gpjepa.planning.runs import run
+from gpjepa.planning.runs import parts, run
 
 worlds = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("worlds.py"))))
 
@@ -14,7 +14,7 @@ def test_a_run_gives_the_spread_that_the_predictor_gives_whole_sets() -> None:
     for form in ("composed", "decomposed", "free"):
         origin, sets = worlds.make_origin(form), worlds.all_sets(4)
         named = np.where(sets >= 0, worlds.CANDIDATES[sets], -1)
-        found = run(origin, torch.from_numpy(named)).log_variance.flatten(0, 1)
+        found = run(origin, [torch.from_numpy(named)])[0].log_variance.flatten(0, 1)
         expected = worlds.predicted(origin, sets).log_variance
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
@@ -22,12 +22,20 @@ def test_a_run_gives_the_spread_that_the_predictor_gives_whole_sets() -> None:
 def test_runs_in_parts_are_the_run_of_all(monkeypatch) -> None:
     origin = worlds.make_origin()
     members = torch.tensor([[0, 1], [2, -1], [4, 5]])
-    whole = run(origin, members)
+    whole = run(origin, [members])[0]
     monkeypatch.setattr("gpjepa.planning.runs.ROWS", 1)
-    for one, other in zip(run(origin, members), whole, strict=True):
+    assert [len(part) for part in parts(origin, members)] == [1, 1, 1]
+    for one, other in zip(run(origin, [members])[0], whole, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_lots_of_sets_are_read_in_their_order() -> None:
+    origin = worlds.make_origin()
+    lots = [torch.tensor([[0, 1], [2, -1]]), torch.tensor([[4, 5]])]
+    for found, lot in zip(run(origin, lots), lots, strict=True):
+        torch.testing.assert_close(found.first, run(origin, [lot])[0].first)
 
 
 def test_no_sets_give_no_rows() -> None:
     origin = worlds.make_origin()
-    assert run(origin, torch.zeros((0, 2), dtype=torch.int64)).first.shape == (0, 40, 6)
+    assert run(origin, [torch.zeros((0, 2), dtype=torch.int64)])[0].first.shape == (0, 40, 6)

@@ -347,7 +347,7 @@ def _plan(shape, rng):
     energies = np.sort(rng.gamma(6, 0.1, len(names))) + 0.4
     table = [
         {"rank": rank + 1, "set": label, "size": label.count("+") + 1, "energy": energy,
-         "energy_se": 0.02, "low": energy - 0.05, "high": energy + 0.05,
+         "energy_se": 0.02, "as_good": rank < 3, "low": energy - 0.05, "high": energy + 0.05,
          "closed": 1 - energy / 1.6, "additive_energy": energy + 0.03, "interaction": -0.03,
          "novelty": 0.0, "nearest": "KLF1", "measured": rank % 2 == 0,
          "verdict": VERDICTS[rank % 3], "source": "model"}

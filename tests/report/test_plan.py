@@ -25,6 +25,19 @@ def test_the_sets_of_a_plan_are_in_the_section_on_what_to_try_next(page: Any, ru
     assert "7 more in the plan's own table" in page.by_id("next").text
 
 
+def test_sets_that_are_as_good_as_the_first_are_marked(
+    make_run: Callable[..., Path], parse, tmp_path
+) -> None:
+    run = make_run()
+    section = parse(render(run, tmp_path / "a.html").read_text()).by_id("next")
+    rows = section.all("table", "plan")[0].all("tr")[1:]
+    assert ["≈" in row.all("td")[0].text for row in rows[:4]] == [False, True, True, False]
+    assert "≈ as good as the first" in section.text
+    table = json.loads((run / "plans" / "goal-0.json").read_text())["table"]
+    with_document(run, table=[{**row, "as_good": row["rank"] == 1} for row in table])
+    assert "≈" not in parse(render(run, tmp_path / "b.html").read_text()).by_id("next").text
+
+
 def test_it_says_what_the_sum_of_members_would_have_chosen(make_run: Callable[..., Path]) -> None:
     run = make_run()
     (view,) = plan_views(read_run(run))
@@ -71,7 +84,7 @@ def test_a_goal_without_an_end_has_no_distance_to_close(
     page = parse(render(with_document(run, table=open_ended), tmp_path / "a.html").read_text())
     (shown,) = page.by_id("next").all("table", "plan")
     assert "distance closed" not in shown.text
-    assert {len(row.children) for row in shown.all("tr")} == {10}
+    assert {len(row.children) for row in shown.all("tr")} == {7}
 
 
 def test_names_of_plans_cannot_break_out(make_run: Callable[..., Path], fixtures, parse, tmp_path):

@@ -18,6 +18,7 @@ from gpjepa.api.plan_settings import Search
 from gpjepa.api.plan_setup import Setup, set_up
 from gpjepa.api.plan_space import Constraints
 from gpjepa.api.plan_table import table_of
+from gpjepa.api.plan_together import planned_together
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import DataError, listed
 from gpjepa.data.perturbseq import PerturbSeq, read
@@ -70,7 +71,8 @@ def virtual_screen_perturbations(
     as `embed` returns it. Names are looked up in `data`, else in the data that the model was
     trained on, if in memory. `start` are the cells to start from, control cells when None. What
     may be proposed is in `Constraints`, the other settings are in `Search`. The same seed gives
-    the same table.
+    the same table. Processes that torchrun or srun started and that are joined share the work,
+    and each returns the same.
 
     Raises `DataError` for cells without the model's genes or a goal where the cells start,
     `VocabularyError` for names that are not known, `ConfigError` for constraints or settings that
@@ -86,7 +88,8 @@ def virtual_screen_perturbations(
     held = known_data(model, data)
     place = Departure(start, context, dose, modality)
     setup = prepared(model, goal, place, asked, chosen, held)
-    return answer(setup, search(setup), None if held is None else held.perturbations)
+    measured = None if held is None else held.perturbations
+    return planned_together(setup, lambda own: answer(own, search(own), measured))
 # fmt: on
 
 
@@ -187,6 +190,12 @@ def notes_of(found: Found, table: DataFrame) -> tuple[str, ...]:
         )
     if best["closed"] <= 0:
         notes.append("no set is predicted to come nearer the goal than doing nothing")
+    ties = table["set"][table["as_good"] & (table["rank"] > 1)].tolist()
+    if ties:
+        notes.append(
+            f"as good as the first within the error of the difference: {listed(ties)}; take what "
+            "else speaks for one of them"
+        )
     rivals = table[(table["rank"] > 1) & (table["low"] < best["energy"])]
     if len(rivals):
         notes.append(

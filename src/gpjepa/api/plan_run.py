@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from gpjepa.api.plan_request import GoalRequest, SetRequest
 from gpjepa.api.plan_search import Found, search, small
 from gpjepa.api.plan_settings import Search
 from gpjepa.api.plan_setup import Setup
+from gpjepa.api.plan_together import planned_together
 from gpjepa.api.run import PLANS
 from gpjepa.core.files import refuse_existing, write_atomic, write_json
 from gpjepa.data.anndata_io import open_anndata
@@ -51,34 +53,35 @@ def plan_file(
     exhaustive one where that is enough for it. With `more` experiments to make next, for the goal
     and for the model, are written to OUT.next.csv.
 
-    Raises what `virtual_screen_perturbations` raises, and `OutputExistsError`.
+    Of several processes the first one searches and writes, see `planned_together`. Raises what
+    `virtual_screen_perturbations` raises, and `OutputExistsError`.
     """
     beside = {"trace_out": beside_of(out, "trace"), "json_out": out.with_suffix(".json")}
     beside |= {"next_out": beside_of(out, "next")} if more else {}
     for path in (out, *beside.values()):
         refuse_existing(path, options.force)
-    setup = _setup(run, goal, sets, chosen, options)
-    found = search(setup)
-    result = answer(setup, found, measured_labels(run))
-    several = [found, *(others(setup) if compare else ())]
-    document = document_of(setup, result, several, options.command)
-    following = experiments(setup, more, measured_labels(run) or ())
-    document["next"] = [plain(row) for row in following.to_dict(orient="records")]
-    summary = {
-        **{key: value for key, value in document.items() if key not in ("traces", "map")},
-        "out": str(out),
-        **{key: str(path) for key, path in beside.items()},
-        "kept": None,
-    }
-    _write(out, result.table)
-    _write(beside["trace_out"], traces(several))
-    if more:
-        _write(beside["next_out"], following)
-    write_json(beside["json_out"], document)
-    if keep:
-        kept = run / PLANS / f"{slug(name or setup.aim.name)}.json"
-        summary["kept"] = str(write_json(kept, document))
-    return summary
+    options.open_fabric()
+
+    def work(setup: Setup) -> dict[str, Any]:
+        found = search(setup)
+        result = answer(setup, found, measured_labels(run))
+        several = [found, *(others(setup) if compare else ())]
+        document = document_of(setup, result, several, options.command)
+        following = experiments(setup, more, measured_labels(run) or ())
+        document["next"] = [plain(row) for row in following.to_dict(orient="records")]
+        kept = run / PLANS / f"{slug(name or setup.aim.name)}.json" if keep else None
+        tables = {out: result.table, beside["trace_out"]: traces(several)}
+        _write(tables | ({beside["next_out"]: following} if more else {}))
+        for path in (beside["json_out"], *([kept] if kept else [])):
+            write_json(path, document)
+        return {
+            **{key: value for key, value in document.items() if key not in ("traces", "map")},
+            "out": str(out),
+            **{key: str(path) for key, path in beside.items()},
+            "kept": None if kept is None else str(kept),
+        }
+
+    return planned_together(_setup(run, goal, sets, chosen, options), work)
 
 
 def _setup(
@@ -93,8 +96,9 @@ def _setup(
     return prepared(model, wanted, place, asked, chosen, goal.cells(run))
 
 
-def _write(out: Path, table: DataFrame) -> None:
-    write_atomic(out, lambda path: table.to_csv(path, index=False, float_format=DIGITS))
+def _write(tables: Mapping[Path, DataFrame]) -> None:
+    for out, table in tables.items():
+        write_atomic(out, partial(table.to_csv, index=False, float_format=DIGITS))
 
 
 def beside_of(out: Path, what: str) -> Path:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 EFFECT_CELLS = 128  # control cells that the effects behind verdicts are averaged over
 COLUMNS = (
-    "rank", "set", "size", "energy", "energy_se", "low", "high", "closed", "additive_energy",
-    "interaction", "novelty", "nearest", "verdict", "source", "measured", "model_sd",
-    "energy_searched", "scored",
+    "rank", "set", "size", "energy", "energy_se", "as_good", "low", "high", "closed",
+    "additive_energy", "interaction", "novelty", "nearest", "verdict", "source", "measured",
+    "model_sd", "energy_searched", "scored",
 )  # fmt: skip
 
 
@@ -65,8 +65,9 @@ def diverse(sets: np.ndarray, most: int, share: int | None) -> np.ndarray:
 def table_of(setup: Setup, found: Shortlist, measured: Collection[str] | None) -> DataFrame:
     """Return a row for each set of the shortlist; `measured` None where it is not known.
 
-    `low` and `high` hold the energy with both errors, that of the control cells and latents and
-    the model's own, at the level of the search.
+    `as_good` tells whether the energy is within the standard error of its difference from the
+    first set's, both on the same cells and noise. `low` and `high` hold the energy with both
+    errors, that of the control cells and latents and the model's own, at the level of the search.
     """
     import pandas
 
@@ -85,6 +86,7 @@ def table_of(setup: Setup, found: Shortlist, measured: Collection[str] | None) -
             "size": sizes(found.sets),
             "energy": energy,
             "energy_se": error,
+            "as_good": as_good(energy, setup.population.influence(found.sets)),
             "low": np.maximum(energy - half, lowest),
             "high": energy + half,
             "closed": closed,
@@ -104,6 +106,16 @@ def table_of(setup: Setup, found: Shortlist, measured: Collection[str] | None) -
     if setup.space.cost is not None:
         table["cost"] = setup.space.totals(found.sets)
     return table
+
+
+def as_good(energy: np.ndarray, influence: np.ndarray) -> np.ndarray:
+    """Tell which energies [N] are no further above the first than the error of the difference.
+
+    `influence` [N, C] is that of each control cell on each energy; cells are common to all.
+    """
+    apart = influence - influence[:1]
+    error = apart.std(axis=1, ddof=1) / np.sqrt(apart.shape[1])
+    return np.asarray(energy - energy[0] <= error)
 
 
 def judged(setup: Setup, labels: Sequence[str]) -> Estimates:

@@ -38,7 +38,7 @@ from gpjepa.core.errors import (
 )
 from gpjepa.core.ranks import started_by
 
-TOGETHER = ("pretrain", "train", "embed", "predict")  # verbs that several processes share
+TOGETHER = ("pretrain", "train", "embed", "predict", "plan")  # verbs that several processes share
 FAILED, USAGE, BAD_DATA, BAD_MODEL, INTERRUPTED = 1, 2, 3, 4, 130
 
 

@@ -12,7 +12,7 @@ from gpjepa.cli.output import print_json, print_note, print_summary, print_table
 from gpjepa.cli.plan_options import GoalOptions, SearchOptions, SetOptions
 
 SHOWN = 10  # sets printed; all of them are in the file and in --json
-COLUMNS = ("rank", "set", "closed", "energy", "energy_se", "additive_energy", "novelty",
+COLUMNS = ("rank", "set", "closed", "energy", "energy_se", "as_good", "additive_energy", "novelty",
            "measured", "verdict")  # fmt: skip
 NEXT = ("rank", "purpose", "perturbation", "deviation", "told", "energy", "energy_sd", "verdict")
 

@@ -1,4 +1,4 @@
-"""Next experiments: the pairs of genes whose measurement would tell most, or that a goal needs."""
+"""Next experiments: the pairs and genes whose measurement would tell most, or a goal needs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 
 from gpjepa.compose.belief import believe
 from gpjepa.compose.composer import Composer
+from gpjepa.compose.lone_doubt import with_members
+from gpjepa.compose.members import Alone
 from gpjepa.compose.recover import all_pairs
 from gpjepa.core.errors import ConfigError, DataError
 from gpjepa.core.random import numpy_stream
 from gpjepa.data.labels import members_of, parse_label
-from gpjepa.planning.experiments import closeness, most_informative, most_promising
+from gpjepa.planning.experiments import Belief, closeness, most_informative, most_promising
 
 MOST = 1500  # candidates whose covariance is weighed at once: time grows with their square
 
 
 @dataclass(frozen=True, eq=False)
 class Experiments:
-    """Pairs to measure together, in the order in which they were chosen.
+    """Pairs and genes to measure together, in the order in which they were chosen.
 
     `distance` is that of each predicted effect to the goal, NaN without one.
     `deviation` is the root summed variance of what is believed of each effect before the batch.
@@ -38,15 +40,17 @@ def next_experiments(
     candidates: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Experiments:
-    """Choose the next `n` pairs to measure, in view of the doubles that `composer` learned from.
+    """Choose the next `n` experiments, in view of the doubles that `composer` learned from.
 
     Without a goal those that would lower the doubt about all candidates most, near copies of one
     another left out; with a `goal`, an effect [G], those that may come closest to it. The
     candidates are all pairs of the measured genes for None, less those measured (the composer
     keeps doubles from eight on); of more than 1,500 a draw of `seed` or, with a goal, those
     predicted closest are weighed. Without a goal the doubt is that about all pairs, candidates or
-    not. Raises `ConfigError` for labels that are not pairs or fewer than `n`, and `DataError` for a
-    goal of another length.
+    not. Genes never measured may be named, alone or in pairs, where they have features: pairs
+    carry their doubt. Raises `ConfigError` for labels of more than two genes or fewer candidates
+    than `n`, `VocabularyError` for genes without features, and `DataError` for a goal of another
+    length.
     """
     labels = _candidates(composer, candidates)
     rng = numpy_stream(seed, "next experiments")
@@ -57,22 +61,21 @@ def next_experiments(
         if goal is None:
             rows = np.sort(rng.choice(len(labels), MOST, replace=False))
         else:
-            apart = np.linalg.norm(composer.stack.predict(alone, labels) - goal, axis=1)
+            apart = np.linalg.norm(_predicted(composer, alone, labels) - goal, axis=1)
             rows = np.sort(np.argsort(apart, kind="stable")[:MOST])
         labels = tuple(labels[row] for row in rows)
     count = len(labels)
     if goal is None and candidates is not None:
         labels = (*labels, *_others(composer, labels, MOST - count, rng))
-    held_out = composer.stack.held_out
-    measured = () if held_out is None else held_out.labels
-    effects = composer.alone.effects[:0] if held_out is None else held_out.truth
-    belief, basis, _ = believe(alone, measured, effects, labels)
+    order = sorted(range(len(labels)), key=lambda row: len(members_of(labels[row])) == 1)
+    labels, among = tuple(labels[row] for row in order), np.flatnonzero(np.array(order) < count)
+    belief, basis = _belief(composer, alone, labels)
     variance = np.maximum(np.diagonal(belief.covariance), 0.0) * (belief.spread**2).sum()
     if goal is None:
-        chosen = most_informative(belief, n, np.arange(count))
+        chosen = most_informative(belief, n, among)
         distance = np.full(n, np.nan)
     else:
-        belief = replace(belief, mean=composer.stack.predict(alone, labels) @ basis.T)
+        belief = replace(belief, mean=_predicted(composer, alone, labels) @ basis.T)
         inside = basis @ goal
         worth, slope = closeness(belief.mean, inside, float(goal @ goal - inside @ inside))
         chosen = most_promising(belief, worth, slope, n)
@@ -106,10 +109,29 @@ def _candidates(composer: Composer, candidates: Sequence[str] | None) -> tuple[s
     names = all_pairs(composer.alone) if candidates is None else candidates
     labels = tuple(dict.fromkeys(parse_label(each, known=known) for each in names))
     for label in labels:
-        if len(members_of(label)) != 2:
+        if len(members_of(label)) > 2:
             raise ConfigError(
-                f"{label!r} is not a pair of genes; expected labels such as 'A+B'; leave it out"
+                f"{label!r} is not a pair of genes; expected labels such as 'A+B', or a gene never "
+                "measured; leave it out"
             )
     held_out = composer.stack.held_out
-    measured = frozenset() if held_out is None else frozenset(held_out.labels)
+    measured = known if held_out is None else known | frozenset(held_out.labels)
     return tuple(label for label in labels if label not in measured)
+
+
+def _belief(composer: Composer, alone: Alone, labels: Sequence[str]) -> tuple[Belief, np.ndarray]:
+    """Return the belief about pairs and, after them, genes, and the directions that it is along."""
+    held_out = composer.stack.held_out
+    measured = () if held_out is None else held_out.labels
+    effects = composer.alone.effects[:0] if held_out is None else held_out.truth
+    pairs = [label for label in labels if len(members_of(label)) == 2]
+    belief, basis, _ = believe(alone, measured, effects, pairs or all_pairs(composer.alone)[:1])
+    return with_members(composer, belief, basis, pairs, labels[len(pairs) :]), basis
+
+
+def _predicted(composer: Composer, alone: Alone, labels: Sequence[str]) -> np.ndarray:
+    """Return the effects [N, G] of pairs, composed, and of genes by themselves."""
+    lone = np.array([len(members_of(label)) == 1 for label in labels], dtype=bool)
+    effects = composer.stack.predict(alone, labels)
+    effects[lone] = composer.stack.alone(alone, labels)[lone]
+    return effects

@@ -148,10 +148,7 @@ class Predictor(nn.Module):
         flat = encoder.member_tokens(members.clamp_min(0).reshape(-1), hidden)
         tokens = flat.view(rows, width, -1)
         context = encoder.context_tokens(condition)
-        trust = encoder.trust(members)
-        placed = self._placed(members)
-        belief = torch.where((members >= 0) & ~placed, trust, 1.0).prod(dim=1, keepdim=True)
-        trust = torch.where(placed, 0.0, trust)
+        trust, doubt = self.trusted(members, encoder)
         runs = _Runs.plan(members >= 0, self.form)
         first, second, spread = self.transformer(
             state[runs.cell],
@@ -168,12 +165,24 @@ class Predictor(nn.Module):
             composed = shifts.composed.unsqueeze(1)
             first_order = first_order + shifts.alone
             second_order = torch.where(composed, shifts.together, second_order)
-        # A doubted set departs less from the control cell, in its spread as in its shift.
-        log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole)
-        log_variance = log_variance + 2.0 * torch.log(belief.clamp_min(LEAST_BELIEF))
+        log_variance = zero.index_add(0, runs.cell, spread * runs.is_whole) + doubt
         return Prediction(
             state + first_order + second_order, log_variance, first_order, second_order
         )
+
+    def trusted(
+        self, members: Int[Tensor, "B K"], encoder: ConditionEncoder
+    ) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B 1"]]:
+        """Return a factor on the transformer's shifts for each member, and a log-variance.
+
+        A member that the composition places has none of the transformer's shifts. The
+        log-variance is added: a doubted set departs less from the control cell, in its spread as
+        in its shift.
+        """
+        trust, placed = encoder.trust(members), self._placed(members)
+        belief = torch.where((members >= 0) & ~placed, trust, 1.0).prod(dim=1, keepdim=True)
+        doubt = 2.0 * torch.log(belief.clamp_min(LEAST_BELIEF))
+        return torch.where(placed, 0.0, trust), doubt
 
     def learned(self, sets: Int[Tensor, "N K"]) -> Float[Tensor, "N 1"]:
         """Return 0 for pairs whose shift was learned from nothing, 1 for all other sets.

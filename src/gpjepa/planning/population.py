@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -23,10 +25,10 @@ from gpjepa.planning.population_energy import (
     population_energy,
 )
 from gpjepa.planning.risk import Doubt
-from gpjepa.planning.runs import run
 from gpjepa.planning.scoring import ShiftObjective, Terms
 from gpjepa.planning.shifts import Shifts
 
+AHEAD = 2**25  # numbers that are run before the first of some lots of sets is scored
 GUESSED = 512  # sets guessed at once
 FEW = 32  # cells that a guess is made of
 STEP = 0.01  # of a cell's spread, that gradients are differences over
@@ -65,6 +67,14 @@ class PopulationObjective(ShiftObjective):
         self._spread = torch.zeros_like(origin.start)  # summed log-variances, for guesses
         self._spread_of = 0
 
+    def _each(self, several: Sequence[np.ndarray]) -> Iterator[Scores]:
+        """Score lots of sets; spreads are run for some of them ahead, for processes to share."""
+        step = max(1, AHEAD // (self.at_once * self.origin.start.numel()))
+        for at in range(0, len(several), step):
+            lots = several[at : at + step]
+            for sets, spread in zip(lots, self._spreads(lots), strict=True):
+                yield self._score(sets, spread)
+
     def influence(self, sets: np.ndarray) -> np.ndarray:
         """Return how each control cell, with its latents, moves each energy, float64 [N, cells].
 
@@ -78,11 +88,17 @@ class PopulationObjective(ShiftObjective):
         """Return the populations of latents that sets lead to, `draws` of each control cell."""
         return self._drawn(self.predicted(np.asarray(sets, dtype=np.int64)))
 
-    @torch.no_grad()
     def predicted(self, sets: np.ndarray) -> Prediction:
         """Return what g_φ predicts of every cell under each set, cells within sets."""
+        return self._predicted(sets, self._spreads([sets])[0])
+
+    def _spreads(self, several: Sequence[np.ndarray]) -> list[Float[Tensor, "S N D"]]:
+        """Return the log-variances of every cell under lots of sets."""
+        return [read.log_variance for read in self.shifts.read(several)]
+
+    @torch.no_grad()
+    def _predicted(self, sets: np.ndarray, spread: Float[Tensor, "S N D"]) -> Prediction:
         first, second = self.shifts.of_cells(sets)
-        spread = run(self.origin, self.shifts.named(sets)).log_variance
         flat = (self.origin.start + first + second, spread, first, second)
         return Prediction(*(part.flatten(0, 1) for part in flat))
 
@@ -117,8 +133,8 @@ class PopulationObjective(ShiftObjective):
         """Return how far off each energy may be as the model's effects are, float64 [N]."""
         return self._bar(sets, self.cells(sets))
 
-    def _score(self, sets: np.ndarray) -> Scores:
-        prediction = self.predicted(sets)
+    def _score(self, sets: np.ndarray, spread: Float[Tensor, "S N D"]) -> Scores:
+        prediction = self._predicted(sets, spread)
         drawn = self._drawn(prediction)
         valued = self.energy(drawn)
         mean = self._note(prediction)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gpjepa.model.predictor import LEAST_BELIEF
 from gpjepa.planning.origin import Origin
 
 ROWS = 8192  # cell × set rows that are run at once
@@ -25,22 +25,41 @@ class Read(NamedTuple):
     log_variance: Float[Tensor, "S N D"]
 
 
-@torch.no_grad()
-def run(origin: Origin, members: Int[Tensor, "S K"]) -> Read:
+class Runs(Protocol):
+    """Reads a set of names for every row, −1 where there is no member, whoever runs it."""
+
+    def __call__(self, origin: Origin, several: Sequence[Int[Tensor, "S K"]]) -> list[Read]:
+        """Return what each of several lots of sets gives."""
+
+
+def run(origin: Origin, several: Sequence[Int[Tensor, "S K"]]) -> list[Read]:
     """Run the transformer once per cell and set of names, −1 where there is no member.
 
     Shifts carry the trust in their members: a member that the composition places has none of the
-    transformer's. The same numbers as `Predictor` sums, without a run for every subset.
+    transformer's, and a pair that was learned from nothing has no shift. The same numbers as `Predictor` sums, without a run for every subset.
     """
-    cells = origin.cells
-    if not len(members):
+    return [
+        joined(origin, [read(origin, part) for part in parts(origin, members)])
+        for members in several
+    ]
+
+
+def parts(origin: Origin, members: Int[Tensor, "S K"]) -> Sequence[Int[Tensor, "P K"]]:
+    """Return sets in the parts that are run at once; none for no sets."""
+    return members.split(max(1, ROWS // origin.cells)) if len(members) else ()
+
+
+def joined(origin: Origin, found: Sequence[Read]) -> Read:
+    """Return the reads of parts as one."""
+    if not found:
         empty = origin.start.new_zeros((0, *origin.start.shape))
         return Read(empty, empty, empty)
-    parts = [_run(origin, part) for part in members.split(max(1, ROWS // cells))]
-    return Read(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    return Read(*(torch.cat(each) for each in zip(*found, strict=True)))
 
 
-def _run(origin: Origin, members: Int[Tensor, "S K"]) -> Read:
+@torch.no_grad()
+def read(origin: Origin, members: Int[Tensor, "S K"]) -> Read:
+    """Run the transformer on all cells under each set, all at once."""
     model, cells, sets = origin.model, origin.cells, len(members)
     encoder, predictor = model.condition, model.predictor
     flat = encoder.member_tokens(members.clamp_min(0).reshape(-1))
@@ -53,25 +72,11 @@ def _run(origin: Origin, members: Int[Tensor, "S K"]) -> Read:
     first, second, spread = predictor.transformer(
         state, torch.cat((tokens, context), dim=1), present
     )
-    trust, belief = _trusted(origin, members)
+    factor, doubt = predictor.trusted(members, encoder)
+    trust = torch.where(members >= 0, factor, 1.0).prod(dim=1)[:, None, None]
     shape = (sets, cells, -1)
-    doubt = 2.0 * torch.log(belief.clamp_min(LEAST_BELIEF))
     return Read(
-        first.view(shape) * trust[:, None, None],
-        second.view(shape) * trust[:, None, None],
-        spread.view(shape) + doubt[:, None, None],
-    )
-
-
-def _trusted(
-    origin: Origin, members: Int[Tensor, "S K"]
-) -> tuple[Float[Tensor, " S"], Float[Tensor, " S"]]:
-    """Return the factor on each set's shifts, and the belief that its spread is scaled by."""
-    composition, present = origin.model.predictor.composition, members >= 0
-    trust = origin.model.condition.trust(members)
-    placed = torch.zeros_like(present) if composition is None else composition.places(members)
-    shifted = torch.where(placed, 0.0, trust)
-    return (
-        torch.where(present, shifted, 1.0).prod(dim=1),
-        torch.where(present & ~placed, trust, 1.0).prod(dim=1),
+        first.view(shape) * trust,
+        second.view(shape) * trust * predictor.learned(members)[:, None],
+        spread.view(shape) + doubt[:, None],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ class Terms:
 class ShiftObjective(ABC):
     """What objectives over kept shifts share: parts, terms, and what sets scored teach of others.
 
-    A subclass scores `at_once` sets by `_score`.
+    A subclass scores lots of `at_once` sets by `_each`.
     """
 
     at_once = 2048
@@ -72,14 +72,14 @@ class ShiftObjective(ABC):
     def __call__(self, sets: np.ndarray) -> Scores:
         """Score sets [N, K] of candidates."""
         sets, step = np.asarray(sets, dtype=np.int64), self.at_once
-        parts = [self._score(sets[at : at + step]) for at in range(0, len(sets), step)]
+        parts = list(self._each([sets[at : at + step] for at in range(0, len(sets), step)]))
         if not parts:
             return Scores(np.zeros(0), np.zeros(0))
         return Scores(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     @abstractmethod
-    def _score(self, sets: np.ndarray) -> Scores:
-        """Score sets that are few enough for one go."""
+    def _each(self, several: Sequence[np.ndarray]) -> Iterator[Scores]:
+        """Score lots of sets that are few enough for one go, one after the other."""
 
     def _scores(
         self,
@@ -156,6 +156,9 @@ class MeanShiftObjective(ShiftObjective):
     def error_bar(self, sets: np.ndarray) -> np.ndarray:
         """Return how far off each energy may be as the model's effects are, float64 [N]."""
         return self._bar(sets, self.latents(sets))
+
+    def _each(self, several: Sequence[np.ndarray]) -> Iterator[Scores]:
+        return map(self._score, several)
 
     def _score(self, sets: np.ndarray) -> Scores:
         moved = self.shifts(sets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gpjepa.planning.kept import Kept
 from gpjepa.planning.origin import Origin
-from gpjepa.planning.runs import run
+from gpjepa.planning.runs import Read, Runs, run
 from gpjepa.planning.sets import NONE, pair_keys, sizes
 from gpjepa.planning.together import Together
 
@@ -35,11 +36,12 @@ class Shifts:
     `members` [M] number the candidates as the model does. A candidate's first-order shift is run
     once per cell and kept, and so is a pair's where the transformer gives it. Where members'
     effects are composed, what they do together is the same for all cells and needs no run. A
-    predictor of the form "free" is run on every set as a whole.
+    predictor of the form "free" is run on every set as a whole. `runs` are those of this process
+    or of several.
     """
 
-    def __init__(self, origin: Origin, members: np.ndarray) -> None:
-        self.origin = origin
+    def __init__(self, origin: Origin, members: np.ndarray, runs: Runs = run) -> None:
+        self.origin, self.runs = origin, runs
         self.members = torch.from_numpy(np.asarray(members, dtype=np.int64))
         self.members = self.members.to(origin.start.device)
         cells, latent = origin.start.shape
@@ -58,6 +60,10 @@ class Shifts:
         """Return sets of candidates as the model numbers them."""
         index = torch.from_numpy(sets).to(self.members.device)
         return torch.where(index >= 0, self.members[index.clamp_min(0)], NONE)
+
+    def read(self, several: Sequence[np.ndarray]) -> list[Read]:
+        """Run the transformer on lots of sets [S, K], each set as a whole."""
+        return self.runs(self.origin, [self.named(sets) for sets in several])
 
     @torch.no_grad()
     def __call__(self, sets: np.ndarray) -> Moved:
@@ -101,7 +107,7 @@ class Shifts:
     def _first(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
         """Run the first-order shifts of candidates, what the composition adds included."""
         names = self.named(keys[:, None])
-        shifts = run(self.origin, names).first
+        shifts = self.read([keys[:, None]])[0].first
         composition = self.origin.model.predictor.composition
         if composition is not None:
             shifts = shifts + composition(names).alone[:, None]
@@ -110,7 +116,7 @@ class Shifts:
     def _second(self, keys: np.ndarray) -> Float[Tensor, "S N D"]:
         """Run the pair shifts of the transformer."""
         pairs = np.stack(np.divmod(keys, self.candidates), axis=1)
-        return run(self.origin, self.named(pairs)).second
+        return self.read([pairs])[0].second
 
     def _whole(self, sets: np.ndarray) -> Moved:
         """Run sets as a whole; their shifts are kept for as long as `Moved` is looked at."""
@@ -118,7 +124,7 @@ class Shifts:
         keys = np.arange(len(sets))
         names = self.named(sets)
         together = self.start.new_zeros((len(sets), len(self.start)))
-        shifts = run(self.origin, names).first
+        shifts = self.read([sets])[0].first
         composition = self.origin.model.predictor.composition
         if composition is not None:
             both = composition(names)

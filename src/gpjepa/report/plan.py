@@ -29,8 +29,8 @@ class PlanRow:
     additive: str
     interaction: str
     novelty: str
-    measured: str
     nearest: str
+    tied: bool
     verdict: str
     css: str
 
@@ -71,6 +71,7 @@ class PlanView:
     rows: tuple[PlanRow, ...]
     more: int
     has_closed: bool
+    has_ties: bool
     contests: tuple[Contest, ...]
     following: tuple[NextRow, ...]
     search: Markup
@@ -97,6 +98,7 @@ def _view(plan: Plan) -> PlanView:
         rows=tuple(rows[:SHOWN]),
         more=max(len(rows) - SHOWN, 0),
         has_closed=any(row.closed for row in rows),
+        has_ties=any(row.tied for row in rows[:SHOWN]),
         contests=_contests(plan),
         following=tuple(_next(row) for row in plan.document.get("next") or ()),
         search=convergence(plan),
@@ -107,7 +109,7 @@ def _view(plan: Plan) -> PlanView:
 
 
 def _row(row: dict[str, Any]) -> PlanRow:
-    closed, measured = finite(row.get("closed")), row.get("measured")
+    closed, nearest = finite(row.get("closed")), str(row.get("nearest") or "")
     verdict = str(row.get("verdict") or "")
     return PlanRow(
         rank=whole(row.get("rank")),
@@ -118,8 +120,8 @@ def _row(row: dict[str, Any]) -> PlanRow:
         additive=number(row.get("additive_energy")),
         interaction=number(row.get("interaction")),
         novelty=number(row.get("novelty")),
-        measured="" if measured is None else "yes" if measured else "no",
-        nearest=str(row.get("nearest") or ""),
+        nearest="itself" if row.get("measured") else nearest,
+        tied=bool(row.get("as_good")) and row.get("rank") != 1,
         verdict=verdict,
         css=VERDICTS.get(verdict, ("other", ""))[0],
     )

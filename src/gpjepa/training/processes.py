@@ -176,6 +176,16 @@ def gathered(part: Any) -> list[Any]:
     return parts
 
 
+def told(word: Any = None) -> Any:
+    """Return the word of the first process, to whom it need be given alone, on all of them."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return word
+    words = [word]
+    with answering():
+        distributed.broadcast_object_list(words, 0, group=waiting_room())
+    return words[0]
+
+
 @cache
 def waiting_room() -> Any:
     """Return the group, over the network whatever the device, in which processes are waited for."""
