@@ -4,7 +4,7 @@
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
   peers        training and prediction beside cell-gears, biolord, STATE, CellFlow (environments)
   loader       reading shuffled cells from disk beside reading the same blocks in order
-  memory       peak memory of pretrain, train and embed at 10^5 and 10^6 cells on disk
+  memory       peak memory of simulate, pretrain, train, embed at 10^5 and 10^6 cells on disk
   scaling      how the cost of each step grows with cells, genes and perturbations
   step         where the time of a training step goes
   ranks        two processes on two cores beside one process on one core

@@ -1,6 +1,6 @@
-"""Peak memory of pretrain, train and embed on files of several sizes, and print one JSON document.
+"""Peak memory of simulate, pretrain, train and embed at several sizes, and print one JSON document.
 
-The counts stay on disk; each verb is a process of its own, a few steps long.
+The counts stay on disk; each verb is a process of its own, training a few steps long.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.large_file import GENES, write_large
+from benchmarks.large_file import GENES
 from benchmarks.throughput import processor
 from gpjepa.core.provenance import provenance
 
+SINGLES, PAIRS = 60, 40  # perturbations that are simulated
+LIBRARY = 1200  # counts of a cell, of which some 500 are of different genes
 FEW = ("pretrain.max_steps={0}", "pretrain.min_steps={0}", "fit.max_steps={0}", "fit.min_steps={0}")
 
 
 def measured(verb: Sequence[str]) -> dict[str, Any]:
     """Run a verb of `gpjepa` and return its peak memory (GB), CPU and wall time (s)."""
-    command = [sys.executable, "-m", "gpjepa", *verb, "--quiet", "--force", "--on-disk"]
+    command = [sys.executable, "-m", "gpjepa", *verb, "--quiet", "--force"]
     started = time.perf_counter()
     told = [(os.POSIX_SPAWN_DUP2, 2, 1)]  # stdout is for the document
     process = os.posix_spawn(command[0], command, dict(os.environ), file_actions=told)
@@ -40,15 +42,31 @@ def measured(verb: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def simulated(path: Path, cells: int, genes: int) -> dict[str, Any]:
+    """Simulate a file of about a tenth non-zero counts; measure that."""
+    control = cells // 10
+    wanted = {
+        "free.genes": genes,
+        "free.perturbed": SINGLES,
+        "free.pairs": PAIRS,
+        "cells.control": control,
+        "cells.perturbed": (cells - control) // (SINGLES + PAIRS),
+        "cells.library_median": LIBRARY,
+    }
+    settings = [word for name, value in wanted.items() for word in ("--set", f"{name}={value}")]
+    return measured(["simulate", "--preset", "free", "--out", str(path), *settings])
+
+
 def of_file(path: Path, folder: Path, steps: int) -> dict[str, Any]:
     """Measure the verbs on one file."""
     settings = [part for text in FEW for part in ("--set", text.format(steps))]
     settings += ["--set", "fit.validations=1"]
     encoder, run, out = folder / "encoder", folder / "run", folder / f"out{path.suffix}"
+    place = "--on-disk"
     found = {
-        "pretrain": measured(["pretrain", str(path), "--out", str(encoder), *settings]),
-        "train": measured(["train", str(path), "--out", str(run), *settings]),
-        "embed": measured(["embed", str(run), str(path), "--out", str(out)]),
+        "pretrain": measured(["pretrain", str(path), "--out", str(encoder), place, *settings]),
+        "train": measured(["train", str(path), "--out", str(run), place, *settings]),
+        "embed": measured(["embed", str(run), str(path), "--out", str(out), place]),
     }
     out.unlink(missing_ok=True)
     return found
@@ -68,9 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(chosen.files or scratch)
         for cells in chosen.cells:
             path = folder / f"c{cells}.h5ad"
-            if not path.exists():
-                write_large(path, cells, genes=chosen.genes)
-            found[str(cells)] = of_file(path, Path(scratch), chosen.steps)
+            made = {} if path.exists() else {"simulate": simulated(path, cells, chosen.genes)}
+            found[str(cells)] = made | of_file(path, Path(scratch), chosen.steps)
             print(cells, found[str(cells)], file=sys.stderr)
     document = {
         "machine": {"processor": processor(), "cores": os.cpu_count()},

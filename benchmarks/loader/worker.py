@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+WARM = 2  # windows after which all memory has been used once
+
 
 def ours(path: str, batch: int, cells: int) -> Iterator[int]:
     """Yield the size of the batches of Stage A as it reads them."""
@@ -28,13 +30,15 @@ def ours(path: str, batch: int, cells: int) -> Iterator[int]:
     table = CellTable(data.X, np.ones(data.n_obs))
     batches = shuffled_batches(table, batch, 0, "loader")
     reader = ahead_of(table, batches)
-    reader.at(0)  # from here on a window is read for each that is used
+    first = WARM * batches.per_window
+    for step in range(0, first + 1, batches.per_window):
+        reader.at(step)  # from here on a window is read for each that is used
     yield 0
     windows = max(1, round(cells / (batches.per_window * batch)))
-    for step in range(windows * batches.per_window):
+    for step in range(first, first + windows * batches.per_window):
         counts, _ = reader.at(step).sparse(batches.indices(step))
         yield counts.shape[0]
-    reader.at(windows * batches.per_window)
+    reader.at(first + windows * batches.per_window)
 
 
 def blocks(path: str, batch: int, cells: int) -> Iterator[int]:

@@ -16,7 +16,7 @@ from gpjepa.core.errors import DataError
 from gpjepa.data import count_file
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.data.backed import open_backed
-from gpjepa.data.count_file import CountFile, ranges, row_ranges
+from gpjepa.data.count_file import CountFile, row_ranges
 
 CELLS, GENES = 400, 30
 
@@ -162,8 +162,3 @@ def test_runs_of_rows_hold_few_entries_and_all_rows() -> None:
     lengths = np.array([3, 0, 4, 9, 1, 1, 1])
     assert list(row_ranges(lengths, 7)) == [(0, 3), (3, 4), (4, 7)]
     assert list(row_ranges(lengths[:0], 7)) == []
-
-
-def test_ranges_are_joined() -> None:
-    found = ranges(np.array([5, 0, 9]), np.array([7, 0, 12]))
-    np.testing.assert_array_equal(found, [5, 6, 9, 10, 11])

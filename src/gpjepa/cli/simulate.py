@@ -22,22 +22,13 @@ def simulate(
 ) -> None:
     """Write simulated cells with known effects and interactions."""
     from gpjepa.core.files import refuse_existing
-    from gpjepa.data.anndata_io import write_anndata
     from gpjepa.data.simulator import SimulationConfig
-    from gpjepa.data.simulator import simulate as draw
+    from gpjepa.data.simulator_file import write_simulated
 
     config = SimulationConfig(preset=preset, seed=common.seed).override(settings or [])
     target = refuse_existing(out, common.force)
-    adata, _ = draw(config)
-    write_anndata(adata, target)
-    summary = {
-        "out": str(target),
-        "preset": config.preset,
-        "seed": config.seed,
-        "cells": adata.n_obs,
-        "genes": adata.n_vars,
-        "perturbations": int(adata.obs["perturbation"].nunique()) - 1,
-    }
+    found = write_simulated(config, target)
+    summary = {"out": str(target), "preset": config.preset, "seed": config.seed, **found}
     if common.json:
         print_json(summary)
     else:

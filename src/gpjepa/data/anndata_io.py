@@ -158,6 +158,28 @@ def write_anndata(adata: AnnData, path: Path | str) -> Path:
     return _written_store(target, lambda store: adata.write_zarr(store))
 
 
+def write_root(path: Path | str, fill: Callable[[Any], None]) -> Path:
+    """Let `fill` put AnnData into an open h5ad file or zarr v3 group; whole or not at all."""
+    target = Path(path)
+    marks = {"encoding-type": "anndata", "encoding-version": "0.1.0"}
+
+    def file(temporary: Path) -> None:
+        import h5py
+
+        with h5py.File(temporary, "w") as root:
+            root.attrs.update(marks)
+            fill(root)
+
+    def store(temporary: Path) -> None:
+        import zarr
+
+        root = zarr.open_group(str(temporary), mode="w", zarr_format=3)
+        root.attrs.update(marks)
+        fill(root)
+
+    return _written_store(target, store) if target.suffix == ".zarr" else write_atomic(target, file)
+
+
 def write_beside(source: Path, path: Path, group: str, entries: Mapping[str, Any]) -> Path:
     """Copy a file and put `entries` into one of its groups, whole or not at all.
 

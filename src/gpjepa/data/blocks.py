@@ -36,8 +36,11 @@ class BlockShuffledBatches(ShuffledBatches):
         epoch, start, size = self.place(step)
         wide = self.block * self.window
         first, last = start // wide, (start + size - 1) // wide
-        order = [_window(self, epoch, number) for number in range(first, last + 1)]
-        return np.concatenate(order)[start - first * wide :][:size]
+        begin, order = start - first * wide, _window(self, epoch, first)
+        if last == first:
+            return order[begin : begin + size].copy()
+        rest = [_window(self, epoch, number) for number in range(first + 1, last + 1)]
+        return np.concatenate([order, *rest])[begin : begin + size]
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gpjepa.core.errors import DataError
+from gpjepa.data.room import Room
 
 READ = 2**22  # entries that are read at once, at most
 GAP = 2**11  # entries that are read and dropped rather than begin another read
@@ -48,12 +50,13 @@ class CountFile:
         """Tell whether lengths are known to leave out stored zeros."""
         return self.sums is not None
 
-    def gather(self, rows: NDArray[np.int64]) -> sparse.csr_matrix:
+    def gather(self, rows: NDArray[np.int64], room: Room | None = None) -> sparse.csr_matrix:
         """Return rows, ascending and different, as float32 counts with sorted indices.
 
-        Raises `DataError` naming the file when it cannot be read or is no longer what it was.
+        With `room` they lie there if they are stored as counts are. Raises `DataError` naming the
+        file when it cannot be read or is no longer what it was.
         """
-        counts = self._raw(rows).astype(np.float32, copy=False)
+        counts = self._raw(rows, room).astype(np.float32, copy=False)
         if self._clean:
             counts.has_sorted_indices = counts.has_canonical_format = True
             return counts
@@ -89,22 +92,31 @@ class CountFile:
                 "when nothing writes to it"
             )
 
-    def _raw(self, rows: NDArray[np.int64]) -> sparse.csr_matrix:
-        """Return rows as stored, neighbours read together and what lies between them dropped."""
+    def _raw(self, rows: NDArray[np.int64], room: Room | None = None) -> sparse.csr_matrix:
+        """Return rows as stored, neighbours read together and what lies between them dropped.
+
+        In `room` values are float32.
+        """
         self.refuse_change()
         starts, stops = self.indptr[rows], self.indptr[rows + 1]
         indptr = np.concatenate(([0], np.cumsum(stops - starts)))
-        data = np.empty(indptr[-1], dtype=self.dtype)
-        indices = np.empty(indptr[-1], dtype=np.int32)
+        entries = int(indptr[-1])
+        data, indices = (
+            (np.empty(entries, self.dtype), np.empty(entries, np.int32))
+            if room is None
+            else room.of(entries)
+        )
+        gaps = np.flatnonzero(starts[1:] != stops[:-1]) + 1
         for first, last in self._segments(starts, stops):
-            here = slice(indptr[first], indptr[last])
-            span = slice(int(starts[first]), int(stops[last - 1]))
-            values, genes = self._read(span)
-            if span.stop - span.start > here.stop - here.start:
-                kept = ranges(starts[first:last] - span.start, stops[first:last] - span.start)
-                values, genes = values[kept], genes[kept]
-            data[here], indices[here] = values, genes
-        if len(indices) and (indices.min() < 0 or indices.max() >= self.shape[1]):
+            begin = int(starts[first])
+            values, genes = self._read(slice(begin, int(stops[last - 1])))
+            between = gaps[np.searchsorted(gaps, first + 1) : np.searchsorted(gaps, last)]
+            edges = [first, *between.tolist(), last]
+            for low, high in pairwise(edges):
+                here = slice(int(indptr[low]), int(indptr[high]))
+                there = slice(int(starts[low]) - begin, int(stops[high - 1]) - begin)
+                data[here], indices[here] = values[there], genes[there]
+        if entries and indices.view(np.uint32).max() >= self.shape[1]:  # or below zero
             bad = int(indices.max() if indices.max() >= self.shape[1] else indices.min())
             raise self._damaged(f"a column index is {bad} of {self.shape[1]} genes")
         return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), self.shape[1]))
@@ -199,10 +211,3 @@ def row_ranges(lengths: NDArray[np.int64], most: int) -> Iterator[tuple[int, int
         stop = max(int(np.searchsorted(ends, before + most, side="right")), start + 1)
         yield start, stop
         start = stop
-
-
-def ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all integers from each start to before its stop, one range after the other."""
-    lengths = stops - starts
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gpjepa.data.count_file import READ, row_ranges
+from gpjepa.data.room import Room
 
 RESIDENT = 2**23  # entries up to which rows that are taken come into memory, 64 MB
 
@@ -32,8 +33,8 @@ class Source(Protocol):
     def grain(self) -> int:
         """Return how many entries are decoded together."""
 
-    def gather(self, rows: Rows) -> sparse.csr_matrix:
-        """Return rows, ascending and different, as float32 counts."""
+    def gather(self, rows: Rows, room: Room | None = None) -> sparse.csr_matrix:
+        """Return rows, ascending and different, as float32 counts, in `room` where they can be."""
 
 
 class DiskCounts:
@@ -64,6 +65,10 @@ class DiskCounts:
         part = DiskCounts(self.source, self.rows, None if all_genes else chosen)
         whole = isinstance(cells, slice) and cells == slice(None)
         return part if whole else part[cells]
+
+    def read(self, rows: NDArray[np.generic], room: Room) -> sparse.csr_matrix:
+        """Return cells in memory as CSR, in `room` where they can be: until it is used again."""
+        return self._read(self._positions(rows), room)
 
     def take(self, rows: NDArray[np.generic]) -> DiskCounts:
         """Return cells without reading them."""
@@ -142,13 +147,13 @@ class DiskCounts:
             raise IndexError(f"row index out of range for {self.shape[0]} cells")
         return np.where(rows < 0, rows + self.shape[0], rows)
 
-    def _read(self, at: Rows) -> sparse.csr_matrix:
+    def _read(self, at: Rows, room: Room | None = None) -> sparse.csr_matrix:
         rows = at if self.rows is None else self.rows[at]
         if len(rows) < 2 or (np.diff(rows) > 0).all():
-            found = self.source.gather(rows)
+            found = self.source.gather(rows, room)
         else:
             ascending, place = np.unique(rows, return_inverse=True)
-            found = self.source.gather(ascending)[place]
+            found = self.source.gather(ascending, room)[place]
         if self.columns is not None:
             found = found[:, self.columns]
             found.sort_indices()
@@ -176,8 +181,8 @@ class Stack:
         """Return how many entries are decoded together, at most."""
         return max(p.source.grain if isinstance(p, DiskCounts) else 1 for p in self.parts)
 
-    def gather(self, rows: Rows) -> sparse.csr_matrix:
-        """Return rows, ascending and different, as float32 counts."""
+    def gather(self, rows: Rows, room: Room | None = None) -> sparse.csr_matrix:
+        """Return rows, ascending and different, as float32 counts in memory of their own."""
         cuts = np.searchsorted(rows, self.starts)
         found = [
             part[rows[first:last] - start]

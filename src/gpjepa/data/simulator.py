@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,53 @@ class Layout:
     state: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Cells about to be drawn: their truth, and which population each belongs to."""
+
+    config: SimulationConfig
+    truth: Truth
+    layout: Layout
+
+    def rates(self, cells: slice) -> np.ndarray:
+        """Return the shares [cells, G] of the counts of some cells."""
+        truth, layout = self.truth, self.layout
+        shares: np.ndarray = truth.rates[layout.profile[cells]]
+        shares *= truth.states[layout.state[cells]]
+        shares *= truth.batches[layout.batch[cells]]
+        return shares
+
+    def stream(self) -> np.random.Generator:
+        """Return the random numbers of the counts, from their beginning."""
+        return numpy_stream(self.config.seed, "counts")
+
+    def var(self) -> pd.DataFrame:
+        """Return the genes."""
+        return pd.DataFrame(index=pd.Index(self.truth.genes.astype(str)))
+
+    def obs(self, totals: np.ndarray) -> pd.DataFrame:
+        """Return obs of cells with these totals [cells]."""
+        return _obs(self.config.cells, self.truth.profiles, self.layout, totals)
+
+    def uns(self) -> dict[str, Any]:
+        """Return what goes with the cells: that they are simulated, and their truth."""
+        return {
+            "simulated": True,
+            "dataset": f"simulated ({self.config.preset} preset)",
+            "truth": self.truth.to_uns(),
+        }
+
+
+def drawing(config: SimulationConfig) -> Drawing:
+    """Draw all but the counts; raise `ConfigError` for settings that contradict each other."""
+    blueprint = (
+        norman_blueprint(config.norman)
+        if config.preset == "norman"
+        else free_blueprint(config.free, config.seed)
+    )
+    return Drawing(config, _truth(config, blueprint), _lay_out(config, blueprint.profiles))
+
+
 def simulate(config: SimulationConfig | None = None) -> tuple[AnnData, Truth]:
     """Draw simulated cells and return them with their truth; the same for the same settings.
 
@@ -38,29 +86,12 @@ def simulate(config: SimulationConfig | None = None) -> tuple[AnnData, Truth]:
     responder and state where there is more than one. uns: simulated, truth, config.
     Raises `ConfigError` for settings that contradict each other.
     """
-    chosen = config or SimulationConfig()
-    blueprint = (
-        norman_blueprint(chosen.norman)
-        if chosen.preset == "norman"
-        else free_blueprint(chosen.free, chosen.seed)
-    )
-    truth = _truth(chosen, blueprint)
-    layout = _lay_out(chosen, blueprint.profiles)
-
-    def rates(cells: slice) -> np.ndarray:
-        shares: np.ndarray = truth.rates[layout.profile[cells]]
-        shares *= truth.states[layout.state[cells]]
-        shares *= truth.batches[layout.batch[cells]]
-        return shares
-
-    stream = numpy_stream(chosen.seed, "counts")
-    counts, rest = sample_counts(rates, layout.library, truth.size, stream)
+    drawn = drawing(config or SimulationConfig())
+    truth, library = drawn.truth, drawn.layout.library
+    counts, rest = sample_counts(drawn.rates, library, truth.size, drawn.stream())
     totals = np.asarray(counts.sum(axis=1)).ravel() + rest
-    var = pd.DataFrame(index=pd.Index(truth.genes.astype(str)))
-    adata = AnnData(counts, obs=_obs(chosen.cells, truth.profiles, layout, totals), var=var)
-    adata.uns["simulated"] = True
-    adata.uns["dataset"] = f"simulated ({chosen.preset} preset)"
-    adata.uns["truth"] = truth.to_uns()
+    adata = AnnData(counts, obs=drawn.obs(totals), var=drawn.var())
+    adata.uns.update(drawn.uns())
     return adata, truth
 
 

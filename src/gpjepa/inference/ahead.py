@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gpjepa.data.blocks import BLOCK, WINDOW, BlockShuffledBatches
 from gpjepa.data.disk_counts import DiskCounts
+from gpjepa.data.room import Room
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference.cells import CellTable
 from gpjepa.model.sparse_counts import SparseCounts
@@ -42,33 +43,38 @@ def ahead_of(table: CellTable, batches: ShuffledBatches) -> ReadAhead:
 
 
 class Window:
-    """Cells read for some steps, asked for by where they lie in the whole table."""
+    """Cells read for some steps, asked for by where they lie in the whole table.
 
-    def __init__(self, table: CellTable, rows: np.ndarray) -> None:
-        self.rows = np.unique(rows)
-        self.table = CellTable(table.counts[self.rows], table.library[self.rows])
+    They are in `room` until it is used again.
+    """
+
+    def __init__(self, counts: DiskCounts, library: np.ndarray, rows: np.ndarray, room: Room):
+        wanted = np.zeros(counts.shape[0], dtype=bool)
+        wanted[rows] = True
+        here = np.flatnonzero(wanted)
+        self._place = np.empty(counts.shape[0], dtype=np.int32)
+        self._place[here] = np.arange(len(here))
+        self.table = CellTable(counts.read(here, room), library[here])
 
     def sparse(
         self, index: np.ndarray, device: torch.device | str = "cpu"
     ) -> tuple[SparseCounts, Float[Tensor, " B"]]:
         """Return counts without zeros and libraries of the cells at `index`."""
-        return self.table.sparse(self._at(index), device)
+        return self.table.sparse(self._place[index], device)
 
     def dense(
         self, index: np.ndarray, device: torch.device | str = "cpu"
     ) -> tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]:
         """Return counts and libraries of the cells at `index`."""
-        return self.table.dense(self._at(index), device)
-
-    def _at(self, index: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.rows, index)
+        return self.table.dense(self._place[index], device)
 
 
 class ReadAhead:
     """Gives each step the cells that it sees: a table in memory as it is, one on disk in windows.
 
     `rows` are the cells of a step, a pure function of it. One thread reads the next window while
-    this one is used; what it raises is raised where the window is asked for.
+    this one is used; what it raises is raised where the window is asked for. A window lasts until
+    the next but one is read: two rooms hold them by turns.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class ReadAhead:
         self.steps = steps or 1
         if steps is None and isinstance(table.counts, DiskCounts):
             self.steps = max(1, window_cells(table.counts) // max(1, len(rows(0))))
+        self._rooms = Room(), Room()
         self._now: tuple[int, Window] | None = None
         self._next: tuple[int, Future[Window]] | None = None
         self._reader: ThreadPoolExecutor | None = None
@@ -108,4 +115,6 @@ class ReadAhead:
 
     def _load(self, number: int) -> Window:
         steps = range(number * self.steps, (number + 1) * self.steps)
-        return Window(self.table, np.concatenate([self.rows(step) for step in steps]))
+        rows = np.concatenate([self.rows(step) for step in steps])
+        assert isinstance(self.table.counts, DiskCounts)
+        return Window(self.table.counts, self.table.library, rows, self._rooms[number % 2])
