@@ -39,3 +39,17 @@ def test_lots_of_sets_are_read_in_their_order() -> None:
 def test_no_sets_give_no_rows() -> None:
     origin = worlds.make_origin()
     assert run(origin, [torch.zeros((0, 2), dtype=torch.int64)])[0].first.shape == (0, 40, 6)
+
+
+def test_pairs_learned_from_nothing_have_no_shift_as_in_the_predictor() -> None:
+    origin = worlds.make_origin()
+    composition = origin.model.predictor.composition
+    composition.stacked, composition.trained = None, torch.tensor([[0, 1]])
+    composition.priors.zero_()
+    pairs = torch.tensor([[0, 1], [0, 2], [1, 3]])
+    found = run(origin, [pairs])[0].second
+    states = origin.start.repeat(len(pairs), 1)
+    expected = origin.model.predict(states, origin.condition(pairs)).second_order
+    torch.testing.assert_close(found.flatten(0, 1), expected, atol=1e-5, rtol=1e-5)
+    assert not found[1].any()
+    assert found[[0, 2]].abs().amax(dim=(1, 2)).gt(0).all()

@@ -36,7 +36,8 @@ def run(origin: Origin, several: Sequence[Int[Tensor, "S K"]]) -> list[Read]:
     """Run the transformer once per cell and set of names, −1 where there is no member.
 
     Shifts carry the trust in their members: a member that the composition places has none of the
-    transformer's, and a pair that was learned from nothing has no shift. The same numbers as `Predictor` sums, without a run for every subset.
+    transformer's, a pair that was learned from nothing has no shift. The same numbers as
+    `Predictor` sums, without a run for every subset.
     """
     return [
         joined(origin, [read(origin, part) for part in parts(origin, members)])
