@@ -89,6 +89,22 @@ def test_the_table_of_a_kept_document_is_that_of_the_run(
     assert [call["names"] for call in calls] == [["all"]]
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(None, "No such file"), ("", "Expecting value"), ("[1]", "it has no benchmarks")],
+)
+def test_a_file_that_holds_no_results_is_named(
+    command: Any, tmp_path: Path, text: str | None, reason: str
+) -> None:
+    kept = tmp_path / "found.json"
+    if text is not None:
+        kept.write_text(text)
+    done = command("benchmark", "table", "--from", kept)
+    assert done.code != 0
+    assert "cannot be read as results" in done.err
+    assert reason in done.err
+
+
 def test_results_are_kept_where_told_and_progress_is_not_on_stdout(
     command: Any, replace: Any, tmp_path: Path
 ) -> None:

@@ -58,11 +58,10 @@ def benchmark(
     from gpjepa.benchmark.cache import Cache, default_folder
     from gpjepa.benchmark.run import run_benchmarks
     from gpjepa.benchmark.table import markdown as in_markdown
-    from gpjepa.core.files import read_json
 
     common.run_options().apply_threads()
     if source is not None:
-        found = read_json(source)
+        found = _kept(source)
     else:
         found = run_benchmarks(
             ["all" if name == "table" else name],
@@ -81,6 +80,25 @@ def benchmark(
     else:
         for document in found["benchmarks"]:
             _print(document)
+
+
+def _kept(path: Path) -> Mapping[str, Any]:
+    """Return the document that an earlier run printed; raise `DataError` for another file."""
+    from gpjepa.core.errors import DataError
+    from gpjepa.core.files import read_json
+
+    try:
+        found = read_json(path)
+    except (OSError, ValueError) as error:
+        found, reason = None, str(error)
+    else:
+        reason = "it has no benchmarks"
+    if isinstance(found, dict) and "benchmarks" in found:
+        return found
+    raise DataError(
+        f"{str(path)!r} cannot be read as results ({reason}); expected what gpjepa benchmark "
+        "--json printed; write it with gpjepa benchmark NAME --json > FILE"
+    )
 
 
 def _tell(quiet: bool) -> Any:
