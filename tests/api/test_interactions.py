@@ -171,6 +171,9 @@ class Composed(torch.nn.Module):
     def places(self, members: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(members, dtype=torch.bool)
 
+    def learned(self, pairs: torch.Tensor) -> torch.Tensor:
+        return torch.ones(len(pairs), dtype=torch.bool)
+
     def forward(self, members: torch.Tensor) -> Shifts:
         none = torch.zeros(len(members), 8)
         return Shifts(none, none, self.composes(members))

@@ -83,7 +83,7 @@ def test_the_nearest_measured_perturbation_shares_a_member(setup, found) -> None
 
 
 def test_an_interaction_is_the_energy_beyond_the_sum(setup) -> None:
-    sets = np.array([[2, 3], [4, -1]])
+    sets = np.array([[0, 1], [4, -1]])  # cells of A and B together trained
     found = beyond_sum(setup, sets)
     assert found[1] == pytest.approx(0, abs=1e-5)
     assert found[0] != 0

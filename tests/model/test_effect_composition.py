@@ -176,6 +176,6 @@ def test_trained_pairs_are_saved_with_the_composition():
     saved = EffectComposition(known(), None, LATENT, True, trained=torch.tensor([[0, 1]]))
     made = blank(saved.state_dict(), LATENT)
     made.load_state_dict(saved.state_dict(), strict=True)
-    assert made.learned(PAIRS).tolist() == saved.learned(PAIRS).tolist()
+    assert made.learned(PAIRS).tolist() == [True, True, False, False, True, True]
     older = {name: value for name, value in saved.state_dict().items() if name != "trained"}
     assert blank(older, LATENT).trained is None

@@ -255,7 +255,7 @@ def blank(tensors: Mapping[str, Tensor], latent: int) -> EffectComposition | Non
     errors = None
     if "errors.together" in tensors:
         errors = ErrorBars(Scales(*(tensors[f"errors.{name}"].clone() for name in Scales._fields)))
-    trained = tensors.get("trained")
+    trained = tensors["trained"].clone() if "trained" in tensors else None
     module = EffectComposition(known, stacked, latent, False, errors, trained)
     for name, tensor in tensors.items():
         path, _, leaf = name.rpartition(".")
