@@ -63,3 +63,10 @@ def test_batches_of_a_sorted_file_are_almost_as_mixed_as_by_a_full_shuffle(
     assert 0.9 < ratio < 1.2
     coarse = BlockShuffledBatches(cells, batch, 0, "x", block=2048, window=32)
     assert spread(coarse, labels) / full > 3.0
+
+
+def test_what_is_done_to_a_batch_does_not_reach_the_next_epoch() -> None:
+    batches = BlockShuffledBatches(5000, 32, 0, "x", block=16, window=20)
+    before = batches.indices(3).copy()
+    batches.indices(3)[:] = -1
+    np.testing.assert_array_equal(batches.indices(3), before)

@@ -20,6 +20,7 @@ from gpjepa.data.disk_counts import (
     stacked_counts,
     taken,
 )
+from gpjepa.data.room import Room
 
 CELLS, GENES = 300, 40
 
@@ -157,3 +158,18 @@ def test_chunks_of_a_matrix_in_memory_are_one() -> None:
     ((start, part),) = chunks(counts)
     assert start == 0
     assert part is counts
+
+
+def test_what_is_read_into_a_room_is_what_is_read_without(
+    pair: tuple[sparse.csr_matrix, DiskCounts],
+) -> None:
+    counts, disk = pair
+    room, rng = Room(), np.random.default_rng(5)
+    every = np.arange(CELLS)
+    lists = (every, rng.permutation(CELLS)[:90], np.delete(every, [3, 4, 150]), every[:0])
+    for rows in lists:
+        same(disk.read(rows, room), counts[rows])
+    some = np.arange(0, GENES, 3)
+    same(disk[:, some].read(lists[1], room), counts[lists[1]][:, some])
+    both = Stack([disk, counts])
+    same(DiskCounts(both).read(np.r_[every, every + CELLS], room), sparse.vstack([counts, counts]))

@@ -16,7 +16,7 @@ from gpjepa.data.blocks import BlockShuffledBatches
 from gpjepa.data.counts import raw_counts
 from gpjepa.data.sampling import ShuffledBatches
 from gpjepa.inference import ahead
-from gpjepa.inference.ahead import ReadAhead, ahead_of, shuffled_batches
+from gpjepa.inference.ahead import ReadAhead, Window, ahead_of, shuffled_batches
 from gpjepa.inference.cells import CellTable
 
 CELLS = 500
@@ -47,6 +47,27 @@ def test_a_step_sees_the_cells_that_it_sees_from_memory(
         assert torch.equal(found.dense(), expected.dense())
         assert torch.equal(total, library)
         assert torch.equal(reader.at(step).dense(rows(step))[0], expected.dense())
+
+
+def test_a_batch_is_its_own_after_its_window_is_gone(
+    tables: tuple[CellTable, CellTable],
+) -> None:
+    memory, disk = tables
+    reader = ReadAhead(disk, rows, steps=1)
+    kept = [reader.at(step).sparse(rows(step))[0] for step in range(6)]
+    for step, found in enumerate(kept):
+        assert torch.equal(found.dense(), memory.sparse(rows(step))[0].dense())
+
+
+def test_windows_take_turns_in_the_same_memory(tables: tuple[CellTable, CellTable]) -> None:
+    reader = ReadAhead(tables[1], lambda step: np.arange(step, step + 200), steps=1)
+    values = []
+    for step in range(4):
+        window = reader.at(step)
+        assert isinstance(window, Window)
+        values.append(window.table.counts.data)
+    assert np.shares_memory(values[0], values[2])
+    assert not np.shares_memory(values[0], values[1])
 
 
 def test_a_table_in_memory_is_used_as_it_is(tables: tuple[CellTable, CellTable]) -> None:
