@@ -48,6 +48,12 @@ def test_names_are_looked_up_in_the_training_file(run: Path) -> None:
     assert "A+B" in found.perturbations
 
 
+def test_data_may_be_a_pattern(run: Path, source: Path) -> None:
+    found = GoalRequest(condition="A+B", data=str(source.parent / f"{source.stem}*")).cells(run)
+    assert found is not None
+    assert "A+B" in found.perturbations
+
+
 def test_no_data_are_read_where_no_name_needs_them(run: Path, source: Path) -> None:
     assert GoalRequest(file=source).cells(run) is None
     assert GoalRequest(condition="ctrl").cells(run) is None

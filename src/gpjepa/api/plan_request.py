@@ -17,6 +17,7 @@ from gpjepa.core.errors import ConfigError, DataError, listed
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.data.labels import is_control_name
 from gpjepa.data.perturbseq import PerturbSeq
+from gpjepa.data.several import all_sources
 
 CHOICES = ("--goal", "--goal-condition", "--goal-cell-type", "--signature", "--away-from")
 
@@ -78,6 +79,7 @@ class GoalRequest:
         if recorded:
             record = read_data_record(run)
             roles, files = RoleOptions(**record.roles), files if self.data else record.paths
+        files = all_sources(files)
         if not all(Path(path).exists() for path in files):
             raise DataError(
                 f"the file {listed(map(repr, files))}, where {names[0]!r} would be found, is not "
