@@ -69,6 +69,16 @@ def test_an_unseen_context_takes_the_effect_of_the_context_that_it_is_like(model
     assert np.all(told.sd < 0.05 + evidence.deviation[evidence.row["A"]])
 
 
+def test_few_perturbations_are_not_denoised(model, monkeypatch) -> None:
+    start, evidence = started(model, "new"), model.bundle.calibration.evidence
+    contexts, row = start.bundle.calibration.contexts, evidence.row["A"]
+    many = told_in_context(start, contexts, "A")
+    monkeypatch.setattr("gpjepa.api.contexts.FEWEST", len(evidence.labels) + 1)
+    few = told_in_context(start, contexts, "A")
+    moved = evidence.measured[row] - evidence.denoised[row]
+    assert np.corrcoef(few.effect - many.effect, moved)[0, 1] > 0.95
+
+
 def test_a_trained_context_has_what_it_measured(model) -> None:
     start = started(model, "t0")
     contexts, evidence = contexts_of(model), model.bundle.calibration.evidence

@@ -10,6 +10,8 @@ from gpjepa.api.populations import Start
 from gpjepa.evaluation.pseudobulk import pseudobulk
 from gpjepa.inference.contexts import Contexts
 
+FEWEST = 8  # perturbations from which denoising has something to learn from
+
 
 class Told(NamedTuple):
     """An effect [G] in log1p pseudobulk units and the standard deviation [G] of its error."""
@@ -34,17 +36,20 @@ def trained_contexts(start: Start) -> Contexts | None:
 def told_in_context(start: Start, contexts: Contexts, label: str) -> Told:
     """Return the effect of a label in the context of the control cells, as contexts tell it.
 
-    It is the denoised effect of all contexts and the departure that this one and those with
-    similar control cells measured. Raises `KeyError` for a label that was measured in too few.
+    It is the effect of all contexts together, denoised where there are perturbations enough, and
+    the departure that this one and those with similar control cells measured. Raises `KeyError`
+    for a label that was measured in too few.
     """
     evidence = start.bundle.calibration.evidence
     assert evidence is not None  # contexts are fitted beside it
     table, target = start.cells.table, contexts.target
     profile = pseudobulk(table.counts, table.library, target)
     departure, variance = contexts.predict(label, profile)
-    row = evidence.row[label]
-    level = np.maximum(profile + evidence.denoised[row] + departure, 0.0)
+    row, many = evidence.row[label], len(evidence.labels) >= FEWEST
+    whole = (evidence.denoised if many else evidence.measured)[row]
+    error = (evidence.deviation if many else evidence.error)[row]
+    level = np.maximum(profile + whole + departure, 0.0)
     scale = start.target / target
     before, after = np.expm1(profile), np.expm1(level)
     effect = np.log1p(scale * after) - np.log1p(scale * before)
-    return Told(effect, np.sqrt(variance + evidence.deviation[row] ** 2))
+    return Told(effect, np.sqrt(variance + error**2))

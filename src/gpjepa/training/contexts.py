@@ -28,7 +28,7 @@ FEWEST_CELLS = 10  # of a perturbation, and of control, in a context
 MOST = 10_000_000  # effects kept: of the perturbations with most cells
 REACHES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the median squared distance between contexts
 SIGNALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the variance between contexts that is not noise
-SURE = 2.0  # standard errors over contexts by which alike contexts must beat the mean
+SURE = 1.0  # standard error over contexts by which alike contexts must beat the mean
 LEAST = 1e-8
 PRIOR = 2.0  # pairs' worth of belief in the typical scale of genes' errors
 
