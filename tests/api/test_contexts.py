@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gpjepa.api.answers import effect_table, populations
-from gpjepa.api.contexts import told_in_context, trained_contexts
 from gpjepa.api.controls import ControlCells
 from gpjepa.api.estimates import sources_of
 from gpjepa.api.model import GPJEPA
@@ -71,18 +70,18 @@ def test_an_unseen_context_takes_the_effect_of_the_context_that_it_is_like(model
 
 def test_few_perturbations_are_not_denoised(model, monkeypatch) -> None:
     start, evidence = started(model, "new"), model.bundle.calibration.evidence
-    contexts, row = start.bundle.calibration.contexts, evidence.row["A"]
-    many = told_in_context(start, contexts, "A")
+    row = evidence.row["A"]
+    many = start.in_context.told("A")
     monkeypatch.setattr("gpjepa.api.contexts.FEWEST", len(evidence.labels) + 1)
-    few = told_in_context(start, contexts, "A")
+    few = started(model, "new").in_context.told("A")
     moved = evidence.measured[row] - evidence.denoised[row]
     assert np.corrcoef(few.effect - many.effect, moved)[0, 1] > 0.95
 
 
 def test_a_trained_context_has_what_it_measured(model) -> None:
     start = started(model, "t0")
-    contexts, evidence = contexts_of(model), model.bundle.calibration.evidence
-    told = told_in_context(start, contexts, "A")
+    evidence = model.bundle.calibration.evidence
+    told = start.in_context.told("A")
     assert sources_of(start, ["A", "B"]) == ("contexts", "model")
     assert np.all(told.deviation < 0.01 + evidence.deviation[evidence.row["A"]])
 
@@ -109,7 +108,7 @@ def test_an_error_as_large_as_the_effect_is_not_to_be_trusted(model) -> None:
 
 def test_populations_reach_the_effect_that_is_told(model) -> None:
     start = started(model, "new")
-    effect = told_in_context(start, start.bundle.calibration.contexts, "A").effect
+    effect = start.in_context.told("A").effect
     cells = populations(start, ["A", "control"], 4000, 0)
     label = cells.obs["perturbation"].to_numpy()
     found = level_of(start, cells[label == "A"]) - level_of(start, cells[label == "control"])
@@ -123,13 +122,13 @@ def level_of(start: Start, cells) -> np.ndarray:
 @pytest.mark.parametrize("changes", [{"supported": False}, {"column": "batch"}])
 def test_an_unproven_rule_and_cells_without_a_context_leave_the_model(model, changes) -> None:
     start = started(model, "new", **changes)
-    assert trained_contexts(start) is None
+    assert start.in_context is None
     assert sources_of(start, ["A"]) == ("model",)
 
 
 def test_cells_of_several_contexts_are_the_models(model) -> None:
     levels = np.array(["t0", "t1"] * len(model.controls), dtype=object)[: len(model.controls)]
-    assert trained_contexts(started(model, levels)) is None
+    assert started(model, levels).in_context is None
 
 
 def test_contexts_come_with_a_saved_model(model, tmp_path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpjepa.api.contexts import Told, told_in_context, trained_contexts
+from gpjepa.api.contexts import Told
 from gpjepa.api.populations import Start
 from gpjepa.core.random import numpy_stream
 from gpjepa.inference.calibration import (
@@ -45,10 +45,10 @@ class Estimates:
 def sources_of(start: Start, labels: Sequence[str]) -> tuple[str, ...]:
     """Return what the prediction of each label is taken from."""
     calibration, vocabulary = start.bundle.calibration, start.bundle.vocabulary
-    contexts = trained_contexts(start)
+    context = start.in_context
 
     def source(label: str) -> str:
-        if contexts is not None and label in contexts.rows:
+        if context is not None and context.knows(label):
             return CONTEXTS
         return calibration.choice(kind_of(label, vocabulary, calibration.evidence)).source
 
@@ -68,15 +68,8 @@ def taken_from(start: Start, labels: Sequence[str], predicted: np.ndarray) -> np
         elif source == NO_CHANGE:
             found[row] = 0.0
         elif source == CONTEXTS:
-            found[row] = in_context(start, label).effect
+            found[row] = _told(start, label).effect
     return found
-
-
-def in_context(start: Start, label: str) -> Told:
-    """Return what trained contexts tell of a label whose source they are."""
-    contexts = trained_contexts(start)
-    assert contexts is not None
-    return told_in_context(start, contexts, label)
 
 
 def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Estimates:
@@ -89,7 +82,7 @@ def estimate(start: Start, labels: Sequence[str], predicted: np.ndarray) -> Esti
     sources, told = sources_of(start, names), verdicts(start, names, far)
     for row, source in enumerate(sources):
         if source == CONTEXTS:
-            bars.scale[row] = bars.deviation[row] = in_context(start, names[row]).deviation
+            bars.scale[row] = bars.deviation[row] = _told(start, names[row]).deviation
     return Estimates(names, effects, sources, bars, far, told)
 
 
@@ -134,11 +127,17 @@ def verdicts(start: Start, labels: tuple[str, ...], far: Sequence[float]) -> tup
     return tuple(told)
 
 
+def _told(start: Start, label: str) -> Told:
+    """Return what contexts tell of a label whose source they are."""
+    assert start.in_context is not None
+    return start.in_context.told(label)
+
+
 def _refined_in_context(start: Start, label: str, coarse: str) -> str:
     """Return the verdict on what contexts tell, by its expected error."""
-    contexts, own = trained_contexts(start), in_context(start, label)
-    assert contexts is not None
-    effect, deviation = own.effect[contexts.compared], own.deviation[contexts.compared]
+    assert start.in_context is not None
+    compared = start.in_context.contexts.compared
+    effect, deviation = (each[compared] for each in start.in_context.told(label))
     return refine(coarse, effect, deviation, np.full_like(effect, np.nan))
 
 

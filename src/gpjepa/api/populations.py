@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
 
+from gpjepa.api.contexts import InContext, in_context
 from gpjepa.api.controls import ControlCells
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.evaluation.gate import expressed_untargeted
@@ -80,6 +82,11 @@ class Start:
         self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
+
+    @cached_property
+    def in_context(self) -> InContext | None:
+        """What trained contexts tell of the one that all control cells are of; None for several."""
+        return in_context(self.bundle.calibration, self.cells, self.target)
 
     def expressed(self) -> np.ndarray:
         """Mark [G] the genes that control cells express and no training perturbation targets."""

@@ -103,22 +103,25 @@ class EffectComposition(nn.Module):
         several = (present.sum(dim=1) > 1) & (known | ~present).all(dim=1)
         return several & (self.stacked is not None)
 
-    def learned(self, pairs: Int[Tensor, "N 2"]) -> Bool[Tensor, " N"]:
+    def learned(self, sets: Int[Tensor, "N K"]) -> Bool[Tensor, " N"]:
         """Tell which pairs of names have a shift of the transformer's that something speaks for.
 
         Where nothing is composed that is a pair that trained, one with a member of unknown effect,
         or one of members that are both related to others. Of another pair the transformer knows
-        two numbers of rows: what these would do together was learned from nothing.
+        two numbers of rows: what these would do together was learned from nothing. Sets of one
+        member, or of more than two, count as learned.
         """
-        everyone = torch.ones(len(pairs), dtype=torch.bool, device=pairs.device)
-        if self.stacked is not None or self.trained is None:
-            return everyone
+        found = torch.ones(len(sets), dtype=torch.bool, device=sets.device)
+        if self.stacked is not None or self.trained is None or sets.shape[1] < 2:
+            return found
+        two = (sets >= 0).sum(dim=1) == 2
+        pairs = sets[two].sort(dim=1).values[:, -2:]
         rows, names = self._rows(pairs), len(self.row)
         known = (rows >= 0).all(dim=1)
         related = (self.priors[rows.clamp_min(0)] != 0).any(dim=2).all(dim=1)
-        own = pairs.min(dim=1).values * names + pairs.max(dim=1).values
         there = self.trained.min(dim=1).values * names + self.trained.max(dim=1).values
-        return ~known | related | torch.isin(own, there)
+        found[two] = ~known | related | torch.isin(pairs[:, 0] * names + pairs[:, 1], there)
+        return found
 
     def forward(self, members: Int[Tensor, "B K"]) -> Shifts:
         """Return the shifts of sets of names, −1 where there is no member."""

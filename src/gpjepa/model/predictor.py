@@ -189,12 +189,9 @@ class Predictor(nn.Module):
 
         `sets` have −1 where there is no member.
         """
-        found = sets.new_ones((len(sets), 1), dtype=torch.float32)
-        if self.composition is not None and sets.shape[1] > 1:
-            two = (sets >= 0).sum(dim=1) == 2
-            pairs = sets[two].sort(dim=1).values[:, -2:]
-            found[two] = self.composition.learned(pairs).float().unsqueeze(1)
-        return found
+        if self.composition is None:
+            return sets.new_ones((len(sets), 1), dtype=torch.float32)
+        return self.composition.learned(sets).float().unsqueeze(1)
 
     def _placed(self, members: Int[Tensor, "B K"]) -> Bool[Tensor, "B K"]:
         """Tell which members are shifted by the composition instead of the transformer."""

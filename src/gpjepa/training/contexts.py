@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,12 +150,15 @@ def _choose(
     noise = _noise(pairs, compared)
     typical = float(np.median(apart[np.triu_indices(len(apart), 1)])) + LEAST
     between = _between(pairs, compared)
-    by_mean, _ = _left_out(pairs, partial(_by_cells, pairs))
+    others = _others(pairs)
+    by_mean, _ = _left_out(pairs, others, partial(_by_cells, pairs))
     before = _distances(pairs, by_mean, compared)
     best, after, scale, chosen = np.inf, before, compared.astype(float), (typical, between)
     for reach, signal in product(REACHES, SIGNALS):
         tried = reach * typical, signal * between
-        told, variance = _left_out(pairs, partial(_by_likeness, pairs, apart, noise, *tried))
+        told, variance = _left_out(
+            pairs, others, partial(_by_likeness, pairs, apart, noise, *tried)
+        )
         own = _distances(pairs, told, compared)
         if own.mean() < best:
             best, after, chosen = float(own.mean()), own, tried
@@ -165,13 +168,20 @@ def _choose(
     return *chosen, bool(gain.mean() > sure), scale
 
 
-def _left_out(pairs: Pairs, weigh: Weigh) -> tuple[Array, Array]:
-    """Return each pair's effect [E, G] as other contexts tell it, and the variances [E]."""
+def _others(pairs: Pairs) -> list[Index]:
+    """Return for each pair those of the same perturbation in other contexts."""
+    return [
+        np.flatnonzero((pairs.label == label) & (pairs.context != context))
+        for label, context in zip(pairs.label, pairs.context, strict=True)
+    ]
+
+
+def _left_out(pairs: Pairs, others: Sequence[Index], weigh: Weigh) -> tuple[Array, Array]:
+    """Return each pair's effect [E, G] as its `others` tell it, and the variances [E]."""
     told, variance = np.empty_like(pairs.effect), np.empty(len(pairs.effect))
-    for at, (label, context) in enumerate(zip(pairs.label, pairs.context, strict=True)):
-        others = np.flatnonzero((pairs.label == label) & (pairs.context != context))
-        weights, variance[at] = weigh(at, others)
-        told[at] = weights @ pairs.effect[others]
+    for at, rows in enumerate(others):
+        weights, variance[at] = weigh(at, rows)
+        told[at] = weights @ pairs.effect[rows]
     return told, variance
 
 
