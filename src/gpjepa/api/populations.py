@@ -85,7 +85,7 @@ class Start:
 
     @cached_property
     def in_context(self) -> InContext | None:
-        """What trained contexts tell of the one that all control cells are of; None for several."""
+        """Return what trained contexts tell of the one of all control cells; None for several."""
         return in_context(self.bundle.calibration, self.cells, self.target)
 
     def expressed(self) -> np.ndarray:
