@@ -143,22 +143,31 @@ def _refined_in_context(start: Start, label: str, coarse: str) -> str:
 
 def _refined(start: Start, labels: Sequence[str], coarse: Sequence[str]) -> list[str]:
     """Return the verdicts on predictions of the model."""
-    bundle, names = start.bundle, tuple(labels)
-    composition, evidence = bundle.model.predictor.composition, bundle.calibration.evidence
-    assert composition is not None
+    names, evidence = tuple(labels), start.bundle.calibration.evidence
     assert evidence is not None
-    genes = composition.genes.cpu().numpy()
-    members = torch.from_numpy(bundle.vocabulary.encode(names)).to(composition.genes.device)
-    effects = np.zeros((len(names), bundle.model.decoder.genes))
-    effects[:, genes] = composition.target(members).double().cpu().numpy()
-    bars = error_bars(bundle.model, bundle.vocabulary, bundle.calibration, names, effects)
+    genes, effects, deviations = aimed_at(start, names)
     sums = evidence.sums(names)[:, genes]
     return [
         refine(own, effect, deviation, total)
-        for own, effect, deviation, total in zip(
-            coarse, effects[:, genes], bars.deviation[:, genes], sums, strict=True
-        )
+        for own, effect, deviation, total in zip(coarse, effects, deviations, sums, strict=True)
     ]
+
+
+def aimed_at(start: Start, labels: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the genes [H] that effects are composed on, what is aimed at there, and its error.
+
+    Effects and standard deviations [P, H] are in log1p pseudobulk units; no control cell has a
+    part in them. Needs a model that composes effects.
+    """
+    bundle = start.bundle
+    composition = bundle.model.predictor.composition
+    assert composition is not None
+    genes = composition.genes.cpu().numpy()
+    members = torch.from_numpy(bundle.vocabulary.encode(labels)).to(composition.genes.device)
+    effects = np.zeros((len(labels), bundle.model.decoder.genes))
+    effects[:, genes] = composition.target(members).double().cpu().numpy()
+    bars = error_bars(bundle.model, bundle.vocabulary, bundle.calibration, labels, effects)
+    return genes, effects[:, genes], bars.deviation[:, genes]
 
 
 def drawn(start: Start, found: Estimates, seed: int) -> np.ndarray:

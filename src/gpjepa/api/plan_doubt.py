@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from gpjepa.api.estimates import aimed_at
 from gpjepa.api.populations import Start
 from gpjepa.core.errors import ConfigError
 from gpjepa.data.labels import members_of
-from gpjepa.inference.error_bars import error_bars
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.planning.experiments import Belief, belief_of
 
@@ -81,33 +81,30 @@ def _shares(start: Start, labels: Sequence[str], own: Sequence[str]) -> np.ndarr
 
 def _expected(start: Start, labels: Sequence[str]) -> np.ndarray:
     """Return the mean squared error that the composition expects of each label, NaN for none."""
-    composition = composition_of(start)
-    members = torch.from_numpy(start.bundle.vocabulary.encode(tuple(labels)))
-    spread = composition.spread(members.to(composition.genes.device))
+    spread = composition_of(start).spread(_numbers(start, labels))
     return np.asarray((spread.double().cpu().numpy() ** 2).mean(axis=1))
 
 
 def _errors(start: Start, labels: Sequence[str]) -> tuple[np.ndarray, float]:
     """Return the root mean squared error expected of each effect, and a measurement's variance."""
-    bundle, composition = start.bundle, composition_of(start)
-    genes, names = composition.genes.cpu().numpy(), tuple(labels)
-    members = torch.from_numpy(bundle.vocabulary.encode(names)).to(composition.genes.device)
-    effects = np.zeros((len(names), bundle.model.decoder.genes))
-    effects[:, genes] = composition.target(members).double().cpu().numpy()
-    bars = error_bars(bundle.model, bundle.vocabulary, bundle.calibration, names, effects)
-    deviation = np.sqrt((bars.deviation[:, genes] ** 2).mean(axis=1))
-    evidence = bundle.calibration.evidence
+    genes, _, deviations = aimed_at(start, tuple(labels))
+    deviation = np.sqrt((deviations**2).mean(axis=1))
+    evidence = start.bundle.calibration.evidence
     noise = 0.0 if evidence is None else float(evidence.doubles_noise[genes].mean())
     return deviation, noise if noise > 0 else NOISE * float((deviation**2).mean())
+
+
+def _numbers(start: Start, labels: Sequence[str]) -> torch.Tensor:
+    """Return the members of labels by their numbers [N, K], where the composition lies."""
+    numbers = torch.from_numpy(start.bundle.vocabulary.encode(tuple(labels)))
+    return numbers.to(composition_of(start).genes.device)
 
 
 @torch.no_grad()
 def _of_genes(start: Start, names: Sequence[str]) -> np.ndarray:
     """Return how the errors of genes placed by their features correlate [M, M]."""
-    composition = composition_of(start)
-    own = torch.from_numpy(start.bundle.vocabulary.encode(tuple(names)))
-    own = own.to(composition.genes.device)[:, :1]
-    return _correlation(composition.likeness(own).double().cpu().numpy())
+    found = composition_of(start).likeness(_numbers(start, names)[:, :1])
+    return _correlation(found.double().cpu().numpy())
 
 
 @torch.no_grad()
@@ -116,9 +113,7 @@ def _of_pairs(start: Start, pairs: Sequence[str]) -> np.ndarray:
 
     By the share of members in common where no kernel was learned.
     """
-    composition = composition_of(start)
-    own = torch.from_numpy(start.bundle.vocabulary.encode(tuple(pairs)))
-    related = composition.relation(own.to(composition.genes.device))
+    related = composition_of(start).relation(_numbers(start, pairs))
     if related is not None:
         return _correlation(related.double().cpu().numpy())
     held = [set(members_of(label)) for label in pairs]

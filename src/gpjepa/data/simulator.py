@@ -67,6 +67,15 @@ class Drawing:
             "truth": self.truth.to_uns(),
         }
 
+    def cells(self) -> AnnData:
+        """Draw the counts of all cells."""
+        library, size = self.layout.library, self.truth.size
+        counts, rest = sample_counts(self.rates, library, size, self.stream())
+        totals = np.asarray(counts.sum(axis=1)).ravel() + rest
+        adata = AnnData(counts, obs=self.obs(totals), var=self.var())
+        adata.uns.update(self.uns())
+        return adata
+
 
 def drawing(config: SimulationConfig) -> Drawing:
     """Draw all but the counts; raise `ConfigError` for settings that contradict each other."""
@@ -87,12 +96,7 @@ def simulate(config: SimulationConfig | None = None) -> tuple[AnnData, Truth]:
     Raises `ConfigError` for settings that contradict each other.
     """
     drawn = drawing(config or SimulationConfig())
-    truth, library = drawn.truth, drawn.layout.library
-    counts, rest = sample_counts(drawn.rates, library, truth.size, drawn.stream())
-    totals = np.asarray(counts.sum(axis=1)).ravel() + rest
-    adata = AnnData(counts, obs=drawn.obs(totals), var=drawn.var())
-    adata.uns.update(drawn.uns())
-    return adata, truth
+    return drawn.cells(), drawn.truth
 
 
 def _truth(config: SimulationConfig, blueprint: Blueprint) -> Truth:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpjepa.data.anndata_io import write_anndata, write_root
-from gpjepa.data.simulator import Drawing, SimulationConfig, drawing, simulate
+from gpjepa.data.simulator import Drawing, SimulationConfig, drawing
 from gpjepa.data.simulator_counts import count_chunks
 
 LARGE = 2 * 10**8  # cells x genes from which counts are written chunk by chunk
@@ -26,7 +26,7 @@ def write_simulated(config: SimulationConfig, path: Path, large: int = LARGE) ->
     drawn = drawing(config)
     cells, genes = len(drawn.layout.library), len(drawn.truth.genes)
     if cells * genes < large:
-        write_anndata(simulate(config)[0], path)
+        write_anndata(drawn.cells(), path)
     else:
         write_root(path, lambda root: _fill(root, drawn))
     return {"cells": cells, "genes": genes, "perturbations": len(drawn.truth.perturbations)}
