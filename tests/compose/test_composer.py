@@ -23,7 +23,7 @@ def composer(screen, alone):
 
 def test_order_does_not_matter_and_any_size_is_predicted(composer):
     found = composer.predict(["G01+G00", "G00+G01", "G00+G01+G05+G07"])
-    np.testing.assert_array_equal(found.effects[0], found.effects[1])
+    np.testing.assert_allclose(found.effects[0], found.effects[1], rtol=1e-12)
     assert found.labels[0] == "G00+G01"
     assert np.isfinite(found.effects).all()
     assert (found.low[2] < found.effects[2]).all()

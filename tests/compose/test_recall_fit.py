@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpjepa.compose.recall_fit import LeftOut, fit_recall
+from gpjepa.compose.recall_fit import LeftOut, _certainty, fit_recall
 from gpjepa.model.recall import Recall
 
 COUNT = 60
@@ -55,3 +55,10 @@ def test_where_measured_states_have_no_shape_nothing_is_recalled():
     recall, kept = fit_recall(given, states, float(np.sqrt(80)))
     assert not len(recall.states)
     torch.testing.assert_close(kept, given.predicted)
+
+
+def test_the_share_grows_from_nothing_with_how_certain_the_gain_is():
+    around = torch.linspace(-1.0, 1.0, 25, dtype=torch.float64)
+    error = float(around.std()) / 5
+    kept = [_certainty(around + errors * error) for errors in (-3.0, 0.0, 1.0, 1.01, 2.0, 10.0)]
+    assert kept == pytest.approx([0, 0, 0, 0.0197, 0.75, 0.99], abs=1e-3)

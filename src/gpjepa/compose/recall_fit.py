@@ -32,8 +32,9 @@ class LeftOut:
 def fit_recall(left_out: LeftOut, states: Tensor, unit: float) -> tuple[Recall, Tensor]:
     """Choose width, ridge and share by the error on doubles left out, states [P, D] being measured.
 
-    A double's own state is withheld when it is recalled. Where the mean gain is not above its
-    standard error nothing is recalled. Returns the recall, and the left-out predictions after it.
+    A double's own state is withheld when it is recalled. The share is then shrunk by what the mean
+    gain is in its standard errors, to nothing where it is not above one: no threshold at which two
+    nearly equal tables would part. Returns the recall, and the left-out predictions after it.
     Deterministic; `unit` is the distance between typical singles.
     """
     before = left_out.losses(left_out.predicted)
@@ -51,10 +52,17 @@ def fit_recall(left_out: LeftOut, states: Tensor, unit: float) -> tuple[Recall, 
                 if loss < best:
                     best, kept = loss, moved
                     chosen = Recall(states, precision, float(width), share)
-    gain = before - left_out.losses(kept)
-    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+    certain = _certainty(before - left_out.losses(kept))
+    if certain == 0:
         return no_recall(states.shape[1]), left_out.predicted
-    return chosen, kept
+    chosen.share *= certain
+    return chosen, left_out.predicted + certain * (kept - left_out.predicted)
+
+
+def _certainty(gain: Tensor) -> float:
+    """Return how much of a chosen share to keep, 1 − 1 / t² of the gains [N], 0 at t = 1."""
+    mean, error = float(gain.mean()), float(gain.std()) / np.sqrt(len(gain))
+    return max(0.0, 1.0 - (error / mean) ** 2) if mean > 0 else 0.0
 
 
 def _way(near: Tensor, precision: Tensor, states: Tensor, left_out: LeftOut) -> Tensor:
