@@ -16,13 +16,15 @@ OWN = 3.0  # weight that a perturbation of the same stratum has more than one of
 class Conformal:
     """Standardised errors of N perturbations left out, and what their size was predicted to be.
 
-    Split conformal over *perturbations*: each counts once, whatever its number of genes, and one
-    more, the one that is asked for, may lie anywhere. So N of them support levels up to
-    N / (N + 1); beyond it the multiple is NaN. Perturbations of the same third by predicted size
-    count `1 + OWN` times: a quantile per stratum, drawn towards the pooled one.
+    Conformal over *perturbations*: each counts once, whatever its number of genes. The multiple of
+    a level is the quantile of all scores at the share at which each perturbation, held against the
+    others alone, is covered to that level on average: exact in the mean, where one more score at
+    infinity would err wide by up to 1 / N. N of them support levels up to N / (N + 1); beyond it
+    the multiple is NaN. Perturbations of the same third by predicted size count `1 + OWN` times: a
+    quantile per stratum, drawn towards the pooled one.
 
-    Source: Vovk, Gammerman and Shafer 2005, chapter 2; Papadopoulos et al. 2002 for scores divided
-    by a predicted size.
+    Source: Vovk 2015 (cross-conformal predictors, here leaving one out); Papadopoulos et al. 2002
+    for scores divided by a predicted size.
     """
 
     scores: np.ndarray  # [N, G], |error| / predicted standard deviation
@@ -41,11 +43,10 @@ class Conformal:
 
     def multiples(self, level: float, sizes: np.ndarray) -> np.ndarray:
         """Return the multiple of the predicted size [P] whose interval covers a share `level`."""
-        share = level / self.highest if len(self.scores) else np.inf
-        if share > 1:
+        if not len(self.scores) or level > self.highest:
             return np.full(len(sizes), np.nan)
         strata = len(self._cuts) + 1
-        found = np.array([self._quantile(share, stratum) for stratum in range(strata)])
+        found = np.array([self._quantile(level, stratum) for stratum in range(strata)])
         return found[np.searchsorted(self._cuts, sizes)]
 
     @cached_property
@@ -55,14 +56,31 @@ class Conformal:
         return np.quantile(self.sizes, np.arange(1, STRATA) / STRATA)
 
     @cached_property
-    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return all scores in order, and the perturbation of each."""
-        order = np.argsort(self.scores, axis=None, kind="stable")
-        return self.scores.ravel()[order], order // self.scores.shape[1]
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return all scores in order, the perturbation of each, and how many of its own are less.
 
-    def _quantile(self, share: float, stratum: int) -> float:
+        The scores of one perturbation stay in order where they are equal.
+        """
+        order = np.argsort(self.scores, axis=None, kind="stable")
+        owner = order // self.scores.shape[1]
+        within = self.scores.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+        return self.scores.ravel()[order], owner, within.ravel()[order]
+
+    def _quantile(self, level: float, stratum: int) -> float:
         own = np.searchsorted(self._cuts, self.sizes) == stratum
-        values, owner = self._sorted
-        below = np.cumsum((1.0 + OWN * own)[owner])
-        at = np.searchsorted(below, share * below[-1] * (1 - 1e-12))
-        return float(values[min(int(at), len(values) - 1)])
+        values, owner, within = self._sorted
+        weights = (1.0 + OWN * own)[owner]
+        upto = np.cumsum(weights)
+        share = level
+        if len(self.scores) > 1:
+            others = upto[-1] - self.scores.shape[1] * weights
+            share = _weighted_quantile((upto - (within + 1) * weights) / others, weights, level)
+        return float(values[min(np.searchsorted(upto, share * upto[-1]), len(values) - 1)])
+
+
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """Return the least of the values at or below which a share of the weights lies."""
+    order = np.argsort(values, kind="stable")
+    upto = np.cumsum(weights[order])
+    at = np.searchsorted(upto, share * upto[-1] * (1 - 1e-12))
+    return float(values[order[min(int(at), len(order) - 1)]])
