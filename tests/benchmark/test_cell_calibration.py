@@ -9,14 +9,21 @@ from gpjepa.benchmark.cell_calibration import (
     ENSEMBLE,
     HELD_OUT,
     LEVELS,
+    PAIRS,
     coverages,
     ensemble,
+    group_of,
     interval_scores,
     rows_of,
+    scored,
 )
+from gpjepa.benchmark.held_out import trained
 from gpjepa.benchmark.tasks import find_task
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
+from gpjepa.data.perturbseq import read
+from gpjepa.data.simulator import SimulationConfig, simulate
+from gpjepa.data.simulator_config import CellsConfig, FreeConfig
 
 
 def errors(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -58,6 +65,28 @@ def test_error_bars_half_as_wide_are_overconfident() -> None:
 def test_an_ensemble_of_one_is_refused_before_anything_is_trained(members) -> None:
     with pytest.raises(ConfigError, match=f"an ensemble has {members} member; expected 2 or more"):
         ensemble(Config(), 0, "cpu", members)
+
+
+def test_scores_of_a_model_are_named_after_its_cells_and_shown(config: Config) -> None:
+    simulation = SimulationConfig(
+        preset="free",
+        cells=CellsConfig(control=200, perturbed=30, library_median=4000),
+        free=FreeConfig(genes=40, perturbed=7, pairs=12, effect_sd=0.4),
+    )
+    adata, truth = simulate(simulation)
+    data = read(adata, announce=False)
+    split = data.split("unseen-combination", seed=0, fraction=0.3)
+    model = trained(data, split, config, 0, "cpu")
+    found = scored(PAIRS, model, split, truth)
+    assert {group.split(": ")[0] for group in found["group"]} == {PAIRS}
+    effects = found[found["group"] == group_of(PAIRS, HELD_OUT)].set_index("metric")["value"]
+    assert 0.0 <= effects["coverage_50"] <= effects["coverage_90"] <= 1.0
+    told = found[found["metric"] == "relative_error"]
+    assert set(found.loc[found["metric"] == "l2_over_additive", "n"]) >= {len(split.test)}
+    assert told["n"].sum() == len(split.test)
+    shown = {(line.group, line.metric) for line in CELL_CALIBRATION.headlines}
+    rows = set(zip(found["group"], found["metric"], strict=True))
+    assert rows <= shown
 
 
 def test_the_benchmark_is_known_by_name_and_its_rows_by_group() -> None:

@@ -16,7 +16,7 @@ from gpjepa.api.populations import Start
 from gpjepa.benchmark import semi_synthetic, simulated
 from gpjepa.benchmark.held_out import trained
 from gpjepa.benchmark.scores import COLUMNS, EACH
-from gpjepa.benchmark.task import OVER_ADDITIVE, Part, Task, headlines
+from gpjepa.benchmark.task import OVER_ADDITIVE, Headline, Part, Task, headlines
 from gpjepa.benchmark.truth import screen
 from gpjepa.core.config import Config
 from gpjepa.core.errors import ConfigError
@@ -26,6 +26,7 @@ from gpjepa.data.simulator import Truth
 from gpjepa.evaluation import effect
 from gpjepa.evaluation.calibration import interval_score
 from gpjepa.evaluation.intervals import LEVELS
+from gpjepa.inference.judgement import DO_NOT_TRUST, USE_MODEL, USE_SUM
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,20 +34,21 @@ if TYPE_CHECKING:
 SCORED = 0.9  # level of the interval score
 OURS, ENSEMBLE = "gpjepa", "ensemble"
 MEMBERS = 3  # of the ensemble
-HELD_OUT, INTERACTIONS = "effects, truth", "interactions, truth"
+PAIRS, DOUBLES = "simulated pairs", "semi-synthetic doubles"
+HELD_OUT, INTERACTIONS = "effects", "interactions"
 Scores = dict[str, float]
 
 
 def pairs(config: Config, seed: int, device: str) -> DataFrame:
     """Score the error bars of held-out pairs of the simulator against the truth."""
     data, split, truth = screen(simulated.simulation(seed), simulated.PAIRS, seed)
-    return scored(trained(data, split, config, seed, device), split, truth)
+    return scored(PAIRS, trained(data, split, config, seed, device), split, truth)
 
 
 def doubles(config: Config, seed: int, device: str) -> DataFrame:
     """Score the error bars of held-out semi-synthetic doubles against the truth."""
     data, split, truth = screen(semi_synthetic.simulation(seed), semi_synthetic.DOUBLES, seed)
-    return scored(trained(data, split, config, seed, device), split, truth)
+    return scored(DOUBLES, trained(data, split, config, seed, device), split, truth)
 
 
 def ensemble(config: Config, seed: int, device: str, members: int = MEMBERS) -> DataFrame:
@@ -73,7 +75,13 @@ def ensemble(config: Config, seed: int, device: str, members: int = MEMBERS) -> 
     deviation = np.maximum(each.std(axis=0, ddof=1), np.finfo(float).tiny)
     error = true_effects(truth, start, labels)[:, genes] - each.mean(axis=0)
     half = {level: norm.ppf(0.5 + 0.5 * level) * deviation for level in LEVELS}
-    return rows_of(HELD_OUT, ENSEMBLE, interval_scores(error, half, deviation), len(labels))
+    scores = interval_scores(error, half, deviation)
+    return rows_of(group_of(PAIRS, HELD_OUT), ENSEMBLE, scores, len(labels))
+
+
+def group_of(cells: str, what: str) -> str:
+    """Return the name under which scores of simulated cells are shown."""
+    return f"{cells}: {what}"
 
 
 def scored_genes(model: GPJEPA) -> np.ndarray:
@@ -90,8 +98,8 @@ def true_effects(truth: Truth, start: Start, labels: tuple[str, ...]) -> np.ndar
     return table.loc[list(labels), list(start.bundle.panel.names)].to_numpy(dtype=np.float64)
 
 
-def scored(model: GPJEPA, split: Split, truth: Truth) -> DataFrame:
-    """Score effects, interactions and verdicts of what the split held out."""
+def scored(cells: str, model: GPJEPA, split: Split, truth: Truth) -> DataFrame:
+    """Score effects, interactions and verdicts of what the split of these `cells` held out."""
     import pandas
 
     start = Start(model.bundle, model.controls, None)
@@ -111,7 +119,8 @@ def scored(model: GPJEPA, split: Split, truth: Truth) -> DataFrame:
         rows_of(INTERACTIONS, OURS, coverages(beyond, wide), len(labels)),
         verdict_scores(found, true[:, genes], start, genes),
     )
-    return pandas.concat(frames, ignore_index=True)
+    rows = pandas.concat(frames, ignore_index=True)
+    return rows.assign(group=[group_of(cells, group) for group in rows["group"]])
 
 
 def coverages(error: np.ndarray, half: Mapping[float, np.ndarray]) -> Scores:
@@ -185,23 +194,29 @@ CALIBRATION = (
     ("spearman_sd_error", "rank r of sd and error ↑", 1.0),
 )
 RELATIVE = ("relative_error", "error ÷ true effect ↓", 0.0)
+
+
+def _headlines(cells: str) -> tuple[Headline, ...]:
+    return (
+        *headlines(group_of(cells, HELD_OUT), *CALIBRATION, OVER_ADDITIVE),
+        *headlines(group_of(cells, INTERACTIONS), *CALIBRATION[: len(LEVELS)]),
+        *(
+            line
+            for told in (USE_MODEL, USE_SUM, DO_NOT_TRUST)
+            for line in headlines(group_of(cells, told), RELATIVE, OVER_ADDITIVE)
+        ),
+    )
+
+
 CELL_CALIBRATION = Task(
     "cell-calibration",
     "error bars, interactions' error bars and verdicts of the cell model, against simulated truth",
     ("norman-effects", "k562-baseline", "gene-sets"),
     (
-        Part("simulated pairs", pairs),
-        Part("semi-synthetic doubles", doubles),
+        Part(PAIRS, pairs),
+        Part(DOUBLES, doubles),
         Part("an ensemble of three", ensemble),
     ),
-    (
-        *headlines(HELD_OUT, *CALIBRATION, OVER_ADDITIVE),
-        *headlines(INTERACTIONS, *CALIBRATION[: len(LEVELS)]),
-        *(
-            line
-            for told in ("use the model", "use the sum", "do not trust")
-            for line in headlines(told, RELATIVE, OVER_ADDITIVE)
-        ),
-    ),
+    (*_headlines(PAIRS), *_headlines(DOUBLES)),
     simulated=True,
 )
