@@ -32,14 +32,12 @@ def test_levels_beyond_what_so_few_support_have_no_multiple():
 def test_without_any_nothing_is_known():
     none = Conformal(np.zeros((0, 3)), np.zeros(0))
     assert np.isnan(none.multiples(0.5, np.zeros(1))).all()
-    assert np.isnan(none.unit)
 
 
 def test_half_of_the_scores_lie_below_the_multiple_of_half_the_share():
     scores = np.arange(1.0, 100.0).reshape(99, 1)
     known = Conformal(scores, np.zeros(99))
     np.testing.assert_allclose(known.multiples(0.5, np.zeros(1)), [50.0], atol=1.0)
-    np.testing.assert_allclose(known.unit, np.sqrt((scores**2).mean()))
 
 
 def test_a_stratum_with_larger_scores_gets_wider_but_is_drawn_to_the_pooled_one():

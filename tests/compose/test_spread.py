@@ -51,6 +51,13 @@ def test_the_size_of_errors_is_learned_from_traits_and_members(stack, alone):
     assert np.corrcoef(found.conformal.sizes, np.log(size))[0, 1] > 0.6
 
 
+def test_squared_errors_of_a_double_are_its_variance_on_average(stack, alone):
+    found = fit_spread(stack, alone)
+    variance = (found.unit * stack.errors / found.conformal.scores) ** 2
+    ratio = (stack.errors**2).sum(axis=1) / variance.sum(axis=1)
+    assert ratio.mean() == pytest.approx(1.0)
+
+
 def test_departures_have_the_noise_of_the_singles_in_their_errors(stack, alone):
     effects, departing = fit_spread(stack, alone), fit_spread(stack, alone, departure=True)
     off = stack.errors + alone.sums(stack.held_out.labels)

@@ -43,12 +43,12 @@ class Bars:
             sets = [label for label, many in zip(labels, several, strict=True) if many]
             within = self.alone.members(sets, self.stack.basis)
             sizes = self.module().sizes(within, self.stack.module()).numpy()
-            own = self.spread.conformal
-            multiple[several] = own.multiples(level, sizes - np.log(own.unit)) / own.unit
+            own, unit = self.spread.conformal, self.spread.unit
+            multiple[several] = own.multiples(level, sizes - np.log(unit)) / unit
         rows = members.ids[:, 0].numpy()[~several]
         with np.errstate(divide="ignore"):
             sizes = np.log(self.doubt[rows])
-        multiple[~several] = self.lone.conformal.multiples(level, sizes) / self.lone.conformal.unit
+        multiple[~several] = self.lone.conformal.multiples(level, sizes) / self.lone.unit
         return multiple[:, None] * self.deviations(labels)
 
     def module(self) -> ErrorBars:
@@ -57,7 +57,7 @@ class Bars:
         scales = unjudged(self.alone.effects.shape[1], len(self.alone.names), noise)
         scales = scales._replace(
             doubt=torch.from_numpy(self.doubt),
-            alone=torch.from_numpy(self.lone.scale * self.lone.conformal.unit),
+            alone=torch.from_numpy(self.lone.scale * self.lone.unit),
         )
         if self.spread is None:
             return ErrorBars(scales)
@@ -66,7 +66,7 @@ class Bars:
         return ErrorBars(
             scales._replace(
                 together=torch.from_numpy(self.spread.scale),
-                level=torch.tensor(line.level + np.log(self.spread.conformal.unit)),
+                level=torch.tensor(line.level + np.log(self.spread.unit)),
                 slopes=torch.from_numpy(line.slopes),
                 centre=torch.from_numpy(line.centre),
                 width=torch.from_numpy(line.width),

@@ -31,12 +31,6 @@ class Conformal:
     sizes: np.ndarray  # [N], logarithm
 
     @property
-    def unit(self) -> float:
-        """Return the root mean square of the scores, 1 if all are 0, NaN without any."""
-        found = float(np.sqrt((self.scores**2).mean())) if self.scores.size else np.nan
-        return 1.0 if found == 0 else found
-
-    @property
     def highest(self) -> float:
         """Return the highest level that so many perturbations support."""
         return len(self.scores) / (len(self.scores) + 1)

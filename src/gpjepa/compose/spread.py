@@ -26,11 +26,15 @@ TINY = 1e-300
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Errors of sets: gene scale · exp(line of a set's traits + reach · a member's strength)."""
+    """Errors of sets: gene scale · exp(line of a set's traits + reach · a member's strength).
+
+    Standard deviations are `unit` times that.
+    """
 
     line: Line
     reach: float
     scale: np.ndarray  # [G]
+    unit: float
     conformal: Conformal
 
 
@@ -39,13 +43,15 @@ class LoneSpread:
     """Errors of genes never perturbed: gene scale · exp(what related genes' errors tell).
 
     The logarithm of the size of an error is a Gaussian process over genes with the relations'
-    own covariance, so that relatives of genes with large effects have wide intervals.
+    own covariance, so that relatives of genes with large effects have wide intervals. Standard
+    deviations are `unit` times that.
     """
 
     parts: np.ndarray  # [K], of the views
     weights: np.ndarray  # [S]
     level: float
     scale: np.ndarray  # [G]
+    unit: float
     conformal: Conformal
 
     def sizes(self, views: Views) -> np.ndarray:
@@ -100,7 +106,8 @@ def fit_spread(stack: Stack, alone: Alone, departure: bool = False) -> Spread | 
         half = np.quantile(scores, LEVEL) * spread
         score = float(interval_score(errors, -half, half, LEVEL).mean())
         if score < best:
-            best, found = score, Spread(line, reach, scale, Conformal(scores, sizes))
+            unit, known = _unit(errors, spread), Conformal(scores, sizes)
+            best, found = score, Spread(line, reach, scale, unit, known)
     return found
 
 
@@ -111,7 +118,7 @@ def fit_lone_spread(relations: Relations, views: Views, errors: np.ndarray) -> L
     if count < 2:
         nothing = Conformal(np.zeros((0, errors.shape[1])), np.zeros(0))
         unknown = np.full(errors.shape[1], np.nan)
-        return LoneSpread(parts, np.zeros(count), 0.0, unknown, nothing)
+        return LoneSpread(parts, np.zeros(count), 0.0, unknown, np.nan, nothing)
     others, scale = _scales(errors)
     values = _log_size(errors / others)
     mean = values.mean()
@@ -119,8 +126,19 @@ def fit_lone_spread(relations: Relations, views: Views, errors: np.ndarray) -> L
     precision = np.linalg.inv(covariance + np.eye(count))
     weights = precision @ (values - mean)
     sizes = values - weights / np.diagonal(precision)
-    scores = np.abs(errors) / (others * np.exp(sizes)[:, None])
-    return LoneSpread(parts, weights, float(mean), scale, Conformal(scores, sizes))
+    spread = others * np.exp(sizes)[:, None]
+    known = Conformal(np.abs(errors) / spread, sizes)
+    return LoneSpread(parts, weights, float(mean), scale, _unit(errors, spread), known)
+
+
+def _unit(errors: np.ndarray, spread: np.ndarray) -> float:
+    """Return the factor on `spread` [N, G] that makes it standard deviations; 1 without an error.
+
+    Then squared errors summed over genes are the variance of the perturbation, on average over
+    perturbations. Gene by gene the ratio would hang on the few genes whose spread is smallest.
+    """
+    found = float(np.sqrt(((errors**2).sum(axis=1) / (spread**2).sum(axis=1)).mean()))
+    return 1.0 if found == 0 else found
 
 
 def strength_of(singles: np.ndarray, scale: np.ndarray) -> np.ndarray:
