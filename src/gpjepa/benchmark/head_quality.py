@@ -67,6 +67,7 @@ def known_targets(kind: Kind) -> Callable[[Config, int, str], DataFrame]:
             base = RecognitionHead(problem.training.latent.shape[1], HIDDEN)
         return compared(kind, base, problem, config, seed)
 
+    part.__name__ = f"heads on {kind}"  # tells its results from the others'
     return part
 
 

@@ -188,6 +188,7 @@ def _part(name: str, group: str, asked: Callable[[int], Asked]) -> Part:
     def score(config: Config, seed: int, device: str) -> DataFrame:
         return calibration_rows(group, asked(seed), seed)
 
+    score.__name__ = f"calibration of {name}"  # tells its results from the others'
     return Part(name, score)
 
 
