@@ -72,21 +72,6 @@ def test_bad_tables_are_refused(screen, alone):
         gpjepa.compose.fit(singles, doubles, names, ["G00+G00", *labels[1:]])
 
 
-def test_the_order_of_rows_does_not_matter(screen, alone, fitted):
-    singles, doubles, names, labels = parts(screen, alone, 12)
-    back, turned = np.arange(14)[::-1], np.random.default_rng(0).permutation(12)
-    composer = gpjepa.compose.fit(
-        singles[back],
-        doubles[turned],
-        [names[row] for row in back],
-        [labels[row] for row in turned],
-    )
-    found = composer.predict(["G00+G13"])
-    np.testing.assert_array_equal(found.effects, fitted.effects)
-    np.testing.assert_array_equal(found.low, fitted.low)
-    np.testing.assert_array_equal(found.interaction_high, fitted.interaction_high)
-
-
 @pytest.mark.parametrize("joined", ["{}-{}", "{}:{}", "{} {}", "{}_X{}"])
 def test_a_double_that_reads_as_one_perturbation_is_refused(screen, alone, joined):
     singles, doubles, names, labels = parts(screen, alone, 9)

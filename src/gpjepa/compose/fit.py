@@ -37,7 +37,7 @@ def fit(
     """Learn from measured effects how effects combine.
 
     Effects are [conditions x genes] in any unit in which doing nothing is 0; predictions come in
-    the same unit, and the order of rows does not matter. The doubles (larger sets are welcome) may
+    the same unit. The doubles (larger sets are welcome) may
     be few or none: without any, the prediction is the denoised sum, and `notes` says so. `features`
     describe genes (one row per gene, indexed by symbol) for members that were never measured alone;
     what the package knows of human genes (sets, families, expression) is used beside them, and
@@ -134,7 +134,7 @@ def _table(
     single_labels: Sequence[str],
     double_labels: Sequence[str],
 ) -> tuple[EffectTable, tuple[str, ...] | None]:
-    """Return one table of all effects, labels canonical and sorted, and the columns' names."""
+    """Return one table of all effects, labels canonical, and the columns' names."""
     names: tuple[str, ...] | None = None
     parts: list[np.ndarray] = []
     for kind, effects, labels in (
@@ -161,14 +161,13 @@ def _table(
     if not parts:
         raise DataError("no effects were given; expected at least one single; pass single_effects")
     labels = _labels(single_labels, double_labels)
-    order = sorted(range(len(labels)), key=lambda row: (row >= len(single_labels), labels[row]))
-    effects = np.concatenate(parts)[order]
+    effects = np.concatenate(parts)
     if not effects.any():
         raise DataError(
             f"all effects are 0 ({effects.shape[0]} labels, {effects.shape[1]} genes); expected "
             "differences from doing nothing; check how they were computed"
         )
-    return EffectTable(tuple(labels[row] for row in order), effects), names
+    return EffectTable(labels, effects), names
 
 
 def _values(kind: str, effects: np.ndarray | DataFrame) -> np.ndarray:
