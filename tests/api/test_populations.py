@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from gpjepa.api.populations import Start, anchored, condition_of, to_anndata
+from gpjepa.core.errors import ConfigError
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.means import control_shares
 from gpjepa.inference.respond import Population
@@ -19,6 +23,16 @@ def test_a_condition_holds_members_levels_and_dose() -> None:
     assert condition_of(vocabulary, ["A"], levels[:1], None).dose.tolist() == [1.0]
     plain = Vocabulary(("A", "B"), 2)
     assert condition_of(plain, ["A"], np.zeros((1, 0), int), 5.0).dose is None
+
+
+def test_a_dose_that_the_model_cannot_take_is_refused(model) -> None:
+    with pytest.raises(ConfigError, match="dose is 5.0, but the model was trained without doses"):
+        Start(model.bundle, model.controls, 5.0)
+    dosed = replace(model.bundle, vocabulary=replace(model.bundle.vocabulary, dose=True))
+    assert Start(dosed, model.controls, 5.0).dose == 5.0
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(ConfigError, match="expected a number of at least 0"):
+            Start(dosed, model.controls, wrong)
 
 
 def test_anchoring_makes_decoded_controls_match_the_real_ones(model) -> None:

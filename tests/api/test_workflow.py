@@ -48,6 +48,13 @@ def test_a_perturbation_with_one_cell_is_reported_and_not_fatal(tiny, tmp_path, 
     assert row["cells"] == 1
 
 
+def test_checking_tells_that_no_gene_can_be_measured(tiny, tmp_path, options) -> None:
+    cells = tiny.make_cells()
+    cells[:, ["A"]].copy().write_h5ad(tmp_path / "one.h5ad")
+    problems = check_file(str(tmp_path / "one.h5ad"), RoleOptions(), None, options)["problems"]
+    assert "are not perturbed: 0; with fewer than 2 no effect can be measured" in problems[-1]
+
+
 def test_checking_tells_what_feature_tables_cover_and_which_would_be_refused(
     source: Path, options, tmp_path: Path
 ) -> None:

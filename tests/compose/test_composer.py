@@ -30,6 +30,12 @@ def test_order_does_not_matter_and_any_size_is_predicted(composer):
     assert (found.effects[2] < found.high[2]).all()
 
 
+def test_one_label_may_be_given_as_text(composer):
+    found = composer.predict("G00+G01")
+    assert found.labels == ("G00+G01",)
+    np.testing.assert_array_equal(found.effects, composer.predict(["G00+G01"]).effects)
+
+
 def test_interaction_is_the_departure_from_the_sum_and_none_for_a_single(composer, alone):
     found = composer.predict(["G00", "G00+G03"])
     np.testing.assert_array_equal(found.interaction[0], 0.0)

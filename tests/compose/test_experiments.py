@@ -24,6 +24,13 @@ def test_a_batch_is_of_distinct_unmeasured_pairs_and_the_same_for_the_same_seed(
     assert batch.labels == next_experiments(composer, 8).labels
 
 
+def test_doubles_too_few_to_learn_from_and_those_without_singles_count_as_measured(screen) -> None:
+    few = fit_table(screen.without(screen.pairs.rows[5:]), None, None, 0)
+    measured = {screen.labels[row] for row in screen.pairs.rows[:5]}
+    batch = next_experiments(few, 14 * 13 // 2 - 5)
+    assert not measured & set(batch.labels)
+
+
 def test_a_goal_brings_pairs_close_to_it(screen, composer) -> None:
     rows = screen.pairs.rows[30:]
     labels = [screen.labels[row] for row in rows]

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 import gpjepa
-from gpjepa.core.errors import DataError, VocabularyError
+from gpjepa.core.errors import ConfigError, DataError, VocabularyError
 
 
 def parts(screen, alone, count):
@@ -69,3 +70,48 @@ def test_bad_tables_are_refused(screen, alone):
         gpjepa.compose.fit(singles, doubles, [*names[:-1], "ctrl"], labels)
     with pytest.raises(VocabularyError, match="twice"):
         gpjepa.compose.fit(singles, doubles, names, ["G00+G00", *labels[1:]])
+
+
+@pytest.mark.parametrize("joined", ["{}-{}", "{}:{}", "{} {}", "{}_X{}"])
+def test_a_double_that_reads_as_one_perturbation_is_refused(screen, alone, joined):
+    singles, doubles, names, labels = parts(screen, alone, 9)
+    written = [joined.format(*label.split("+")) for label in labels]
+    with pytest.raises(VocabularyError, match="of a double names one perturbation.*write 'A\\+B'"):
+        gpjepa.compose.fit(singles, doubles, names, written)
+
+
+def test_a_single_among_the_doubles_with_the_control_named_is_a_single(screen, alone):
+    singles, doubles, names, labels = parts(screen, alone, 9)
+    together = np.concatenate((doubles, singles[:3]))
+    written = [*labels, *(f"{name}+ctrl" for name in names[:3])]
+    composer = gpjepa.compose.fit(singles[3:], together, names[3:], written)
+    assert composer.alone.names == (*names[3:], *names[:3])
+
+
+def test_missing_labels_are_refused_and_numbers_are_names(screen, alone):
+    singles, doubles, names, labels = parts(screen, alone, 0)
+    for missing in (None, np.nan):
+        with pytest.raises(VocabularyError, match="missing label"):
+            gpjepa.compose.fit(singles, doubles, [missing, *names[1:]], labels)
+    composer = gpjepa.compose.fit(singles, doubles, list(np.arange(14)), labels)
+    assert composer.predict(["3+11"]).labels == ("11+3",)
+
+
+def test_sparse_effects_are_read_and_text_and_nothing_but_0_are_refused(screen, alone, fitted):
+    singles, doubles, names, labels = parts(screen, alone, 12)
+    sparse = gpjepa.compose.fit(csr_matrix(singles), doubles, names, labels)
+    np.testing.assert_array_equal(sparse.predict(["G00+G13"]).effects, fitted.effects)
+    with pytest.raises(DataError, match="single_effects are not numbers"):
+        gpjepa.compose.fit(np.full(singles.shape, "x"), doubles, names, labels)
+    with pytest.raises(DataError, match=r"all effects are 0 \(26 labels, 12 genes\)"):
+        gpjepa.compose.fit(singles * 0, doubles * 0, names, labels)
+    with pytest.raises(DataError, match="all effects are 0 .* 0 genes"):
+        gpjepa.compose.fit(singles[:, :0], doubles[:, :0], names, labels)
+
+
+def test_features_are_checked_like_those_of_the_model(screen, alone):
+    given = parts(screen, alone, 0)
+    with pytest.raises(DataError, match="column 'kind' with text"):
+        gpjepa.compose.fit(*given, features=pd.DataFrame({"kind": ["a"] * 14}, alone.names))
+    with pytest.raises(ConfigError, match="features are a ndarray"):
+        gpjepa.compose.fit(*given, features=np.ones((14, 2)))

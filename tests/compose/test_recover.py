@@ -46,6 +46,7 @@ def test_recover_returns_the_closest_first_and_agrees_with_the_effects(halves) -
     assert np.all(np.diff(found.cosine) <= 0)
     all_of = cosines((effect @ recoverer.whiten)[None], recoverer.effects(pairs))[0]
     assert found.labels == tuple(pairs[row] for row in np.argsort(-all_of)[:5])
+    assert recoverer.recover(effect, 2).labels == found.labels[:2]
     few = recoverer.recover(effect, candidates=[pairs[3], pairs[0]], n=10)
     assert set(few.labels) == {pairs[3], pairs[0]}
 

@@ -51,6 +51,13 @@ def test_an_existing_output_is_refused_with_the_way_out(tmp_path: Path) -> None:
     assert files.refuse_existing(target, force=True) == target
 
 
+def test_a_folder_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").touch()
+    with pytest.raises(OutputExistsError, match="is a directory; expected the path of a file"):
+        files.write_text(tmp_path, "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
 def test_an_empty_folder_is_no_output(tmp_path: Path) -> None:
     assert files.refuse_existing(tmp_path, force=False) == tmp_path
     (tmp_path / "x").touch()

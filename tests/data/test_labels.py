@@ -103,3 +103,9 @@ def test_a_member_is_a_gene_and_perhaps_how_it_was_perturbed(member, symbol, mod
     assert (symbol_of(member), modality_of(member)) == (symbol, modality)
     assert not has_separator(member)
     assert has_separator(f"{member}+B")
+
+
+@pytest.mark.parametrize("text", [None, float("nan"), ("A", "B")])
+def test_what_is_no_text_is_refused(text: object) -> None:
+    with pytest.raises(VocabularyError, match="is of type .*expected text such as 'A\\+B'"):
+        parse_label(text)  # type: ignore[arg-type]

@@ -26,6 +26,11 @@ def test_merged_labels_are_remarked_on() -> None:
     assert labels_of("ctrl", "A", "B")[1] == []
 
 
+def test_a_label_that_may_be_a_combination_is_remarked_on() -> None:
+    (remark,) = labels_of("ctrl", "A", "B", "A-B")[1]
+    assert remark.startswith("label 'A-B' is read as one perturbation, although")
+
+
 def test_underscores_split_only_labels_whose_parts_have_cells() -> None:
     assert labels_of("ctrl", "A", "B", "A_B", "A_C")[0] == ["control", "A", "B", "A+B", "A_C"]
 

@@ -52,6 +52,11 @@ def test_empty_cells_and_lone_labels_are_reported_and_not_fatal(adata, capsys) -
     assert data.library[9] == 0
 
 
+def test_perturbed_genes_that_no_gene_is_named_like_are_reported(adata) -> None:
+    adata.var_names = [f"ENSG{row:011d}" for row in range(adata.n_vars)]
+    assert "genes are named by Ensembl ids" in read(adata, announce=False).notes[-1]
+
+
 def test_a_total_that_is_the_panel_sum_is_no_library_column(adata) -> None:
     adata.obs["n_counts"] = np.asarray(adata.X.sum(axis=1)).ravel()
     data = read(adata, announce=False)

@@ -67,6 +67,21 @@ def test_candidates_without_control_cells_are_named() -> None:
         find_roles(obs(condition=["A", "B"], gene=["A", "B"]))
 
 
+def test_labels_and_missing_ones_are_told_where_no_control_is_found() -> None:
+    expected = r"\('gene' holds 'NT-1', 'A'; 2 cells have no label\); expected control cells"
+    with pytest.raises(DataError, match=expected):
+        find_roles(obs(gene=["NT-1", None, "A", None]))
+
+
+def test_several_doses_that_no_one_asked_for_are_told() -> None:
+    cells = {"perturbation": ["ctrl", "A", "A"], "dose": [np.nan, 1.0, 10.0]}
+    (remark,) = find_roles(obs(**cells)).remarks
+    assert remark.startswith("column 'dose' is not used: cells of 2 doses are pooled; name it")
+    assert find_roles(obs(**cells), dose="dose").remarks == ()
+    for plain in ([0, 1, 1], ["1", "1+1", "1"], [np.nan, np.nan, 1]):
+        assert find_roles(obs(perturbation=["ctrl", "A", "A"], dose=plain)).remarks == ()
+
+
 def test_a_given_column_without_control_cells_is_refused() -> None:
     with pytest.raises(
         DataError,

@@ -63,13 +63,17 @@ def test_a_perturbation_with_one_cell_is_reported_without_a_ceiling():
     assert np.isfinite(found.loc["lone", "mean_change"])
 
 
-def test_without_expressed_genes_or_a_second_control_nothing_is_measurable():
+def test_without_expressed_genes_or_a_second_control_nothing_is_measurable(capfd):
     data = screen({"strong": 3.0})
     one_control = [*np.flatnonzero(~data.is_control).tolist(), 0]
     for poor in (data.select_genes(["g0"]), data.subset(np.array(one_control))):
         found = measurable(poor)
         assert np.isnan(found["ceiling"]).all()
         assert not found["measurable"].any()
+    renamed = data.select_genes(["g0"])
+    renamed.labels[~renamed.is_control] = "g0"  # the only gene is perturbed
+    assert np.isnan(measurable(renamed)["energy_ratio"]).all()
+    assert capfd.readouterr().err == ""  # BLAS complains of a matrix without columns
 
 
 def test_the_table_repeats_with_its_seed():

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from gpjepa.api.contexts import InContext, in_context
 from gpjepa.api.controls import ControlCells
+from gpjepa.core.errors import ConfigError
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle
@@ -70,7 +71,10 @@ def to_anndata(
 
 
 class Start:
-    """A fitted model bound to the control cells that predictions start from."""
+    """A fitted model bound to the control cells that predictions start from.
+
+    Raises `ConfigError` for a dose that is no number of at least 0, or that the model cannot take.
+    """
 
     def __init__(
         self,
@@ -79,6 +83,8 @@ class Start:
         dose: float | None,
         modality: str | None = None,
     ) -> None:
+        if dose is not None:
+            _require_dose(dose, bundle.vocabulary)
         self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
@@ -101,3 +107,13 @@ class Start:
         covariates = self.cells.covariates(vocabulary)[source]
         made = condition_of(vocabulary, labels, covariates, self.dose)
         return made.to(self.bundle.model.device())
+
+
+def _require_dose(dose: float, vocabulary: Vocabulary) -> None:
+    if not vocabulary.dose:
+        raise ConfigError(
+            f"dose is {dose}, but the model was trained without doses; expected none; leave it "
+            "out, or train on data with a dose column (--dose)"
+        )
+    if not (np.isfinite(dose) and dose >= 0):
+        raise ConfigError(f"dose is {dose}; expected a number of at least 0; pass for example 1.0")

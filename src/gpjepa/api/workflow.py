@@ -20,12 +20,15 @@ from gpjepa.core.files import read_json, refuse_existing, write_atomic, write_js
 from gpjepa.data.audit import audit
 from gpjepa.data.given_features import FeatureFile, feature_file
 from gpjepa.evaluation.evaluator import evaluate
-from gpjepa.evaluation.measurable import measurable
+from gpjepa.evaluation.gate import CONTROL_MEAN
+from gpjepa.evaluation.measurable import FEWEST_GENES, measurable
 from gpjepa.inference.bundle import load_encoder
 from gpjepa.training.feature_blocks import refuse_useless
 from gpjepa.training.processes import meet
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from gpjepa.evaluation.request import Values
 
 __all__ = [
@@ -67,7 +70,7 @@ def check_file(
         "roles": data.roles.describe(),
         "cells": data.n_cells,
         "genes": data.n_genes,
-        "problems": list(data.notes),
+        "problems": [*data.notes, *_few_genes(table)],
         "table": table.to_dict(orient="records"),
     }
     if tables:
@@ -84,6 +87,17 @@ def check_file(
             part: list(getattr(made, part)) for part in ("train", "validation", "test")
         }
     return found
+
+
+def _few_genes(table: DataFrame) -> list[str]:
+    """Return why nothing can be measured; nothing where enough genes count."""
+    genes = int(table.attrs["genes"])
+    if genes >= FEWEST_GENES:
+        return []
+    return [
+        f"genes with a mean of {CONTROL_MEAN} counts in control cells that are not perturbed: "
+        f"{genes}; with fewer than {FEWEST_GENES} no effect can be measured"
+    ]
 
 
 def _useless(file: FeatureFile, perturbed: Sequence[str]) -> list[str]:

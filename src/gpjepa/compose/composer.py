@@ -54,7 +54,7 @@ class Composer:
     `genes` names the columns of the effects where they have names; `notes` says what was learned
     from what. `spread` and `departing` say how far off effects of sets and their departures from
     the sum are, `lone` how far off genes never measured are, `gain` what the model saves of the
-    sum's error; None without doubles that were left out.
+    sum's error; None without doubles that were left out. `measured` are all labels of the table.
     """
 
     alone: Alone
@@ -67,8 +67,9 @@ class Composer:
     departing: Spread | None
     lone: LoneSpread
     gain: Gain | None
+    measured: frozenset[str]
 
-    def predict(self, labels: Sequence[str], level: float = 0.9) -> Composition:
+    def predict(self, labels: Sequence[str] | str, level: float = 0.9) -> Composition:
         """Predict the effects of labels such as "A+B"; members without a single need features.
 
         Raises `VocabularyError` for an empty label, the control, a member named twice or one
@@ -79,7 +80,8 @@ class Composer:
                 f"level is {level}; expected a number between 0 and 1; pass for example level=0.9"
             )
         known = frozenset(self.alone.names)
-        canonical = tuple(parse_label(label, known=known) for label in labels)
+        given = [labels] if isinstance(labels, str) else labels
+        canonical = tuple(parse_label(label, known=known) for label in given)
         alone = self.members(canonical)
         effects = self.stack.predict(alone, canonical)
         single = np.array([len(members_of(label)) == 1 for label in canonical], dtype=bool)

@@ -44,13 +44,12 @@ def next_experiments(
 
     Without a goal those that would lower the doubt about all candidates most, near copies of one
     another left out; with a `goal`, an effect [G], those that may come closest to it. The
-    candidates are all pairs of the measured genes for None, less those measured (the composer
-    keeps doubles from eight on); of more than 1,500 a draw of `seed` or, with a goal, those
-    predicted closest are weighed. Without a goal the doubt is that about all pairs, candidates or
-    not. Genes never measured may be named, alone or in pairs, where they have features: pairs
-    carry their doubt. Raises `ConfigError` for labels of more than two genes or fewer candidates
-    than `n`, `VocabularyError` for genes without features, and `DataError` for a goal of another
-    length.
+    candidates are all pairs of the measured genes for None, less those measured; of more than
+    1,500 a draw of `seed` or, with a goal, those predicted closest are weighed. Without a goal the
+    doubt is that about all pairs, candidates or not. Genes never measured may be named, alone or
+    in pairs, where they have features: pairs carry their doubt. Raises `ConfigError` for labels of
+    more than two genes or fewer candidates than `n`, `VocabularyError` for genes without features,
+    and `DataError` for a goal of another length.
     """
     labels = _candidates(composer, candidates)
     rng = numpy_stream(seed, "next experiments")
@@ -114,9 +113,7 @@ def _candidates(composer: Composer, candidates: Sequence[str] | None) -> tuple[s
                 f"{label!r} is not a pair of genes; expected labels such as 'A+B', or a gene never "
                 "measured; leave it out"
             )
-    held_out = composer.stack.held_out
-    measured = known if held_out is None else known | frozenset(held_out.labels)
-    return tuple(label for label in labels if label not in measured)
+    return tuple(label for label in labels if label not in composer.measured)
 
 
 def _belief(composer: Composer, alone: Alone, labels: Sequence[str]) -> tuple[Belief, np.ndarray]:

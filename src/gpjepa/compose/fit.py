@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from gpjepa.compose.priors import make_priors
 from gpjepa.compose.spread import fit_lone_spread, fit_spread
 from gpjepa.compose.stack import Stack, fit_stack
 from gpjepa.compose.trust import fit_gain
-from gpjepa.core.errors import DataError, VocabularyError
+from gpjepa.core.errors import DataError, VocabularyError, first_line
 from gpjepa.data.feature_table import GeneFeatures
-from gpjepa.data.labels import CONTROL, members_of, parse_label
+from gpjepa.data.given_features import given_tables
+from gpjepa.data.labels import CONTROL, has_separator, members_of, parse_label
 from gpjepa.evaluation.effect_table import EffectTable
 
 if TYPE_CHECKING:
@@ -36,17 +37,19 @@ def fit(
     """Learn from measured effects how effects combine.
 
     Effects are [conditions x genes] in any unit in which doing nothing is 0; predictions come in
-    the same unit. The doubles (larger sets are welcome) may be few or none: without any, the
-    prediction is the denoised sum, and `notes` says so. `features` describe genes (one row per
-    gene, indexed by symbol) for members that were never measured alone; what the package knows of
-    human genes (sets, families, expression) is used beside them, and alone for None. Of more than
-    2,000 singles the strongest 2,000 relate genes to each other. `seed` only decides which
-    doubles are left out together when candidates are compared. Intervals need doubles left out,
-    and N of them support levels up to N / (N + 1); below that they are NaN.
+    the same unit. The doubles (larger sets are welcome) may
+    be few or none: without any, the prediction is the denoised sum, and `notes` says so. `features`
+    describe genes (one row per gene, indexed by symbol) for members that were never measured alone;
+    what the package knows of human genes (sets, families, expression) is used beside them, and
+    alone for None. Of more than 2,000 singles the strongest 2,000 relate genes to each other.
+    `seed` only decides which doubles are left out together when candidates are compared. Intervals
+    need doubles left out, and N of them support levels up to N / (N + 1); below that they are NaN.
 
     Raises:
-        DataError: shapes disagree, a value is not finite, a label repeats, or there is no single.
-        VocabularyError: a label is empty, the control, or names a member twice.
+        DataError: shapes disagree, a value is no finite number, all are 0, a label repeats, or
+            there is no single.
+        VocabularyError: a label is empty, missing, the control, or names a member twice; one of
+            the doubles reads as a single perturbation.
     """
     table, genes = _table(single_effects, double_effects, single_labels, double_labels)
     return fit_table(table, genes, _features(features), seed)
@@ -83,7 +86,19 @@ def fit_table(
     notes = (*_told(table, stack), *priors.notes())
     spread, departing = fit_spread(stack, alone), fit_spread(stack, alone, departure=True)
     gain = fit_gain(stack, alone)
-    return Composer(alone, stack, relations, priors, genes, notes, spread, departing, lone, gain)
+    return Composer(
+        alone,
+        stack,
+        relations,
+        priors,
+        genes,
+        notes,
+        spread,
+        departing,
+        lone,
+        gain,
+        frozenset(table.labels),
+    )
 
 
 def _strongest(effects: np.ndarray) -> np.ndarray:
@@ -119,14 +134,14 @@ def _table(
     single_labels: Sequence[str],
     double_labels: Sequence[str],
 ) -> tuple[EffectTable, tuple[str, ...] | None]:
-    """Return one table of all effects, labels canonical, and the columns' names if there are."""
+    """Return one table of all effects, labels canonical, and the columns' names."""
     names: tuple[str, ...] | None = None
     parts: list[np.ndarray] = []
     for kind, effects, labels in (
         ("single", single_effects, single_labels),
         ("double", double_effects, double_labels),
     ):
-        values = np.asarray(effects, dtype=np.float64)
+        values = _values(kind, effects)
         if not len(labels) and not values.size:
             continue
         if values.ndim != 2 or len(values) != len(labels):
@@ -145,17 +160,54 @@ def _table(
         parts.append(values)
     if not parts:
         raise DataError("no effects were given; expected at least one single; pass single_effects")
-    known = frozenset(str(label) for label in single_labels)
-    labels = tuple(parse_label(str(each), known=known) for each in [*single_labels, *double_labels])
+    labels = _labels(single_labels, double_labels)
+    effects = np.concatenate(parts)
+    if not effects.any():
+        raise DataError(
+            f"all effects are 0 ({effects.shape[0]} labels, {effects.shape[1]} genes); expected "
+            "differences from doing nothing; check how they were computed"
+        )
+    return EffectTable(labels, effects), names
+
+
+def _values(kind: str, effects: np.ndarray | DataFrame) -> np.ndarray:
+    """Return effects as float64; sparse ones are welcome."""
+    dense = effects.toarray() if hasattr(effects, "toarray") else effects
+    try:
+        return np.asarray(dense, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{kind}_effects are not numbers ({first_line(error)}); expected [conditions x genes]; "
+            "drop columns of text and convert the others"
+        ) from error
+
+
+def _labels(single_labels: Sequence[str], double_labels: Sequence[str]) -> tuple[str, ...]:
+    """Return canonical labels, singles first; refuse the control, and a double that is none."""
+    texts = [_text(label) for label in [*single_labels, *double_labels]]
+    alone = len(single_labels)
+    known = frozenset(texts[:alone])
+    labels = tuple(parse_label(text, known=known) for text in texts)
     if CONTROL in labels:
         raise VocabularyError(
             "the control is among the labels; expected perturbations; drop its row"
         )
-    return EffectTable(labels, np.concatenate(parts)), names
+    for given, label in zip(texts[alone:], labels[alone:], strict=True):
+        if len(members_of(label)) == 1 and not has_separator(given):
+            raise VocabularyError(
+                f"label {given!r} of a double names one perturbation; expected members joined by "
+                "'+', or by '_' where each is the label of a single as it stands; write 'A+B', or "
+                "pass it among the singles"
+            )
+    return labels
+
+
+def _text(label: Any) -> Any:
+    """Return a number as text, and all else, which `parse_label` judges, as it is."""
+    return str(label) if isinstance(label, (int, np.integer)) else label
 
 
 def _features(features: GeneFeatures | DataFrame | None) -> GeneFeatures | None:
     if features is None or isinstance(features, GeneFeatures):
         return features
-    names = tuple(str(name) for name in features.index)
-    return GeneFeatures(names, features.to_numpy(dtype=np.float64))
+    return given_tables(features)[0]

@@ -68,7 +68,7 @@ class Recoverer:
         return np.asarray(found)
 
     def recover(
-        self, effect: np.ndarray, candidates: Sequence[str] | None = None, n: int = 10
+        self, effect: np.ndarray, n: int = 10, candidates: Sequence[str] | None = None
     ) -> Recovered:
         """Return the `n` candidates whose predicted effect is most like a measured one [G].
 

@@ -20,9 +20,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room on the disk, of the 
 def write_atomic(path: Path | str, write: Callable[[Path], object]) -> Path:
     """Let `write` fill a temporary neighbour of `path`, then move it into place.
 
-    Raises `StorageError` when the disk is full: `path` is then as it was.
+    Raises `StorageError` when the disk is full: `path` is then as it was; `OutputExistsError`
+    when it is a directory.
     """
     target = Path(path)
+    if target.is_dir():
+        raise OutputExistsError(
+            f"output {str(target)!r} is a directory; expected the path of a file; name one in it"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
     os.close(handle)

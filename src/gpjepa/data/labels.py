@@ -88,8 +88,13 @@ def parse_label(
     and every part is. Members among `controls` are dropped, so `ctrl+A` is `A`. Whether the
     members are known is for the caller to ask.
 
-    Raises `VocabularyError` for an empty label or member and for a member named twice.
+    Raises `VocabularyError` for what is no text, an empty label or member and a member named twice.
     """
+    if not isinstance(text, str):
+        raise VocabularyError(
+            f"perturbation {text!r} is of type {type(text).__name__!r}; expected text such as "
+            "'A+B'; a missing label has to be filled in or dropped"
+        )
     parts = [part.strip() for part in _SEPARATORS.split(text)]
     if not all(parts):
         raise VocabularyError(

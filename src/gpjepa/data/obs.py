@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpjepa.core.errors import DataError, VocabularyError
 from gpjepa.data.labels import CONTROL, CONTROL_NAMES, is_control_name, parse_label
+from gpjepa.data.readings import reading_remarks
 from gpjepa.data.roles import Roles, text_values
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def perturbation_labels(
     merged = len(written) - len(set(canonical.values()))
     if merged:
         remarks.append(f"{merged} labels name a set of members that another label names too")
+    remarks += reading_remarks(canonical)
     return np.array([canonical[text] for text in texts], dtype=object), remarks
 
 

@@ -20,6 +20,7 @@ from gpjepa.data.joined import open_joined
 from gpjepa.data.labels import CONTROL, members_of
 from gpjepa.data.modality import modality_column, with_modality
 from gpjepa.data.obs import covariate_values, dose_values, perturbation_labels
+from gpjepa.data.readings import name_notes
 from gpjepa.data.roles import Roles, find_roles, text_values, with_sources
 from gpjepa.data.several import all_sources
 
@@ -84,7 +85,7 @@ class PerturbSeq:
             found.append(f"cells without any count: {len(empty)} (first: {self.cells[empty[0]]!r})")
         if lone:
             found.append(f"labels with one cell: {len(lone)} (first: {lone[0]!r})")
-        return tuple(found)
+        return (*found, *name_notes(self.members, list(self.genes)))
 
     def subset(self, cells: NDArray[np.generic]) -> PerturbSeq:
         """Return the cells of a mask or of indices, in the order of the indices."""

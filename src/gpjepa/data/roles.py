@@ -28,6 +28,7 @@ PERTURBATION_COLUMNS = (
 )
 LIBRARY_COLUMNS = ("total_counts", "n_counts", "total_umi")
 CELL_TYPE_COLUMNS = ("cell_type", "celltype", "cell_label")
+DOSE_COLUMNS = ("dose", "dose_value", "dose_val", "concentration")
 BATCH_COLUMNS = ("batch", "replicate", "gemgroup", "gem_group")
 
 
@@ -89,6 +90,8 @@ def find_roles(
             remarks += [remark] if remark else []
     if dose is not None:
         require_column(obs, dose, "dose")
+    else:
+        remarks += _unused_dose(obs, column, label)
     if modality is not None:
         require_column(obs, modality, "modality")
     else:
@@ -160,11 +163,15 @@ def _perturbation_column(
         if any(is_control_name(level, wanted) for level in levels(obs, column))
     ]
     if not fit:
+        first = candidates[0]
+        blank = sum(text is None for text in text_values(obs, first))
+        told = f"; {blank} cells have no label" if blank else ""
         raise DataError(
             f"no control cells: column{'s' if len(candidates) > 1 else ''} "
             f"{', '.join(map(repr, candidates))} hold{'' if len(candidates) > 1 else 's'} none of "
-            f"{', '.join(wanted)}; expected control cells in the perturbation column; name the "
-            "column and its control label with perturbation=... and control=..."
+            f"{', '.join(wanted)} ({first!r} holds {_shown(levels(obs, first))}{told}); expected "
+            "control cells in the perturbation column; name the column and its control label with "
+            "perturbation=... and control=..."
         )
     twins = [column for column in fit if column.casefold() == fit[0].casefold()]
     if len(twins) > 1:
@@ -178,7 +185,7 @@ def _perturbation_column(
 
 
 def _control_label(column: str, found: list[str], given: str | None) -> str:
-    shown = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
+    shown = _shown(found)
     if given is not None:
         hits = [level for level in found if level == given.strip()]
         hits = hits or [level for level in found if is_control_name(level, (given,))]
@@ -189,7 +196,7 @@ def _control_label(column: str, found: list[str], given: str | None) -> str:
         hits = [level for level in found if is_control_name(level)]
     if not hits:
         raise DataError(
-            f"no control cells: column {column!r} holds {shown or 'no label'} and none of "
+            f"no control cells: column {column!r} holds {shown} and none of "
             f"{', '.join(CONTROL_NAMES)}; expected control cells; name their label with "
             "control=... (--control)"
         )
@@ -199,6 +206,11 @@ def _control_label(column: str, found: list[str], given: str | None) -> str:
             "expected one; name it with control=... (--control)"
         )
     return hits[0]
+
+
+def _shown(found: list[str]) -> str:
+    """Return the first labels of a column."""
+    return (", ".join(map(repr, found[:5])) or "no label") + (", ..." if len(found) > 5 else "")
 
 
 def _covariate(
@@ -215,6 +227,21 @@ def _covariate(
             return None, f"column {column!r} is not used: it has one level ({found[0]!r})"
         return column, None
     return None, None
+
+
+def _unused_dose(obs: DataFrame, perturbation: str, control: str) -> list[str]:
+    """Say that a column holds several doses of perturbed cells, which are pooled unless named."""
+    import pandas
+
+    perturbed = text_values(obs, perturbation) != control
+    for name in columns_like(obs, DOSE_COLUMNS):
+        doses = pandas.to_numeric(obs[name][perturbed], errors="coerce")
+        if name != perturbation and not doses.isna().any() and doses.nunique() > 1:
+            return [
+                f"column {name!r} is not used: cells of {doses.nunique()} doses are pooled; name "
+                "it with dose=... (--dose) to tell them apart"
+            ]
+    return []
 
 
 def _modality(obs: DataFrame, perturbation: str, control: str) -> tuple[str | None, str | None]:

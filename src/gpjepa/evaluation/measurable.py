@@ -103,7 +103,7 @@ def _energy_ratio(population: Population, name: str, target: float, seed: int) -
     rng = numpy_stream(seed, "measurable", name)
     cells, controls = population.of(name), population.controls
     count = min(cells.n_cells // 2, controls.n_cells, MOST_CELLS)
-    if count < 2:
+    if count < 2 or not population.counts.shape[1]:
         return float("nan")
     order = rng.permutation(cells.n_cells)
     observed, replicate = cells.take(order[:count]), cells.take(order[count : 2 * count])
