@@ -50,3 +50,8 @@ def test_counts_become_int32_csr_without_zeros() -> None:
     assert found.has_sorted_indices
     assert found.nnz == 2
     assert (found != csr_matrix([[0, 2, 0], [0, 0, 0], [0, 0, 7]])).nnz == 0
+
+
+def test_cells_from_one_on_are_cut_off_those_before() -> None:
+    for first in range(4):
+        assert torch.equal(SPARSE.below(first).dense(), DENSE[first:])

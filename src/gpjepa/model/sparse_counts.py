@@ -45,6 +45,12 @@ class SparseCounts:
         """Return where each count lies in the flattened dense matrix."""
         return self.cell() * self.genes + self.gene
 
+    def below(self, first: int) -> SparseCounts:
+        """Return the cells from the one at `first` on."""
+        start = int(self.starts[first])
+        starts = self.starts[first:] - start
+        return SparseCounts(starts, self.gene[start:], self.value[start:], self.genes)
+
     def to(self, device: torch.device | str) -> SparseCounts:
         """Return the same counts on another device."""
         return SparseCounts(
