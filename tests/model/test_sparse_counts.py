@@ -46,6 +46,7 @@ def test_dense_counts_lose_their_zeros() -> None:
 def test_counts_become_int32_csr_without_zeros() -> None:
     lost = SparseCounts(SPARSE.starts, SPARSE.gene, torch.tensor([2.0, 0.0, 7.0]), 3)
     found = csr_of(lost)
+    assert torch.equal(SPARSE.dense(), DENSE)
     assert found.dtype == np.int32
     assert found.has_sorted_indices
     assert found.nnz == 2

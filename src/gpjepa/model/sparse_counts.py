@@ -135,6 +135,7 @@ def csr_of(counts: SparseCounts) -> csr_matrix:
     """Return counts as int32 CSR, those that are zero left out."""
     counts = counts.to("cpu")
     value = counts.value.to(torch.int32).numpy()
-    found = csr_matrix((value, counts.gene.numpy(), counts.starts.numpy()), shape=counts.shape)
+    given = (value, counts.gene.numpy(), counts.starts.numpy())
+    found = csr_matrix(given, shape=counts.shape, copy=True)  # zeros are taken out in place
     found.eliminate_zeros()
     return found
