@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gpjepa.model.kernels import SWITCH
 from gpjepa.model.sparse_counts import SparseCounts, sparse_of
-from gpjepa.model.sparse_product import GENES, product
+from gpjepa.model.sparse_product import GENES, centred_product, product
 
 
 @pytest.fixture(params=["compiled", "plain"])
@@ -43,6 +43,24 @@ def test_dense_rows_are_multiplied_as_they_are() -> None:
     assert torch.equal(product(sparse.dense(), table), sparse.dense() @ table)
 
 
+@pytest.mark.parametrize("share", [1.0, 0.0, "rows"])
+@pytest.mark.parametrize(("rows", "genes", "width"), [(2, 3, 1), (37, 2 * GENES + 5, 24)])
+def test_a_centred_product_and_its_gradient_are_the_dense_ones(
+    loops, share, rows, genes, width
+) -> None:
+    sparse, table = made(rows, genes, width)
+    weight, generator = table.t().contiguous().requires_grad_(), torch.Generator().manual_seed(2)
+    centre = torch.randn(genes, generator=generator)
+    if share == "rows":
+        share = torch.rand((rows, 1), generator=generator)
+    down = torch.randn((rows, width), generator=generator)
+    taken = sparse.dense().double() - share * centre.double()
+    found, expected = centred_product(sparse, weight, centre, share), taken @ weight.double().t()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=2e-5)
+    one, other = (torch.autograd.grad((x * down).sum(), weight)[0] for x in (found, expected))
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-5)
+
+
 def test_a_transposed_table_and_a_transposed_gradient_go_through(loops) -> None:
     sparse, table = made(20, 60, 8)
     weight = table.t().contiguous().requires_grad_()
@@ -68,8 +86,10 @@ def test_no_digit_depends_on_the_threads_nor_on_the_other_rows() -> None:
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            out = product(sparse, table)
-            found.append((out, torch.autograd.grad(out.square().sum(), table)[0]))
+            out, weight = product(sparse, table), table.detach().t().contiguous().requires_grad_()
+            other = centred_product(sparse, weight, table[:, 0].detach())
+            slopes = torch.autograd.grad(out.square().sum() + other.square().sum(), [table, weight])
+            found.append((out, other, *slopes))
     finally:
         torch.set_num_threads(before)
     for one, other in zip(*found, strict=True):

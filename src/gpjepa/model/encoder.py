@@ -13,7 +13,7 @@ from gpjepa.model.genes import GeneScaling
 from gpjepa.model.kernels import available, blocks, side_by_side
 from gpjepa.model.masking import HeldOut
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
-from gpjepa.model.sparse_product import product
+from gpjepa.model.sparse_product import centred_product, product
 
 
 class ResidualBlock(nn.Module):
@@ -69,11 +69,8 @@ class CellEncoder(nn.Module):
 
         The means are taken off after the product with the weights, where they are one row.
         """
-        embedded = product(scaled, self.embed.weight.t())
-        if isinstance(centred, float) and not centred:
-            return self.out(self.blocks(embedded + self.embed.bias))
-        centre = self.embed.weight @ self.scaling.centre()
-        return self.out(self.blocks(embedded + (self.embed.bias - centred * centre)))
+        embedded = centred_product(scaled, self.embed.weight, self.scaling.centre(), centred)
+        return self.out(self.blocks(embedded + self.embed.bias))
 
     def of_views(self, views: Views, side: Literal["context", "target"]) -> Float[Tensor, "B D"]:
         """Encode the visible genes of cells, or the held-out ones."""

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 FLOAT = np.float32
+TILE = 16
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
@@ -34,19 +35,43 @@ def _add_eight(to, table, places, values, at):
 
 
 @njit(**OPTIONS)
+def _add(to, table, places, values, at, stop):
+    """Add the entries from `at` to `stop`."""
+    while at + 8 <= stop:
+        _add_eight(to, table, places, values, at)
+        at += 8
+    while at < stop:
+        own, value = table[places[at]], values[at]
+        for i in range(to.shape[0]):
+            to[i] += value * own[i]
+        at += 1
+
+
+@njit(**OPTIONS)
 def product(starts, places, values, table, first, last, out):
     """Write Σ value · `table`[place] of rows `first` to `last` to those of `out` [B, H]."""
     for row in range(first, last):
-        to, at, stop = out[row], starts[row], starts[row + 1]
-        to[:] = FLOAT(0.0)
-        while at + 8 <= stop:
-            _add_eight(to, table, places, values, at)
-            at += 8
-        while at < stop:
-            own, value = table[places[at]], values[at]
-            for i in range(to.shape[0]):
-                to[i] += value * own[i]
-            at += 1
+        out[row, :] = FLOAT(0.0)
+        _add(out[row], table, places, values, starts[row], starts[row + 1])
+
+
+@njit(**OPTIONS)
+def slopes(starts, cells, values, down, centre, off, first, last, out):
+    """Write columns `first` to `last` of `out` [H, G]: Σ value · `down`[cell] − `centre` · `off`.
+
+    Entries are given gene by gene; `down` [B, H], `centre` [G], `off` [H].
+    """
+    made = np.empty((last - first, off.shape[0]), FLOAT)
+    for gene in range(first, last):
+        to = made[gene - first]
+        for i in range(off.shape[0]):
+            to[i] = -centre[gene] * off[i]
+        _add(to, down, cells, values, starts[gene], starts[gene + 1])
+    for start in range(0, off.shape[0], TILE):
+        stop = min(start + TILE, off.shape[0])
+        for i in range(start, stop):
+            for column in range(made.shape[0]):
+                out[i, first + column] = made[column, i]
 
 
 @njit(**OPTIONS)
