@@ -11,6 +11,7 @@ from anndata import AnnData
 
 import gpjepa
 from gpjepa.api.training import Trainee, gated_genes
+from gpjepa.core.memory import keep_freed_memory
 from gpjepa.core.random import torch_stream
 from gpjepa.training import pipeline
 from gpjepa.training.trainer import Plan
@@ -65,6 +66,7 @@ class Stepper:
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.AdamW(self.stage.parameter_groups(1e-3), fused=True)
         self.stage.train()
+        keep_freed_memory()  # as the loop of training does
 
     def parts(self) -> dict[str, Callable[[], None]]:
         """Return what a step does, in order."""

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from gpjepa.model.genes import GeneScaling
+from gpjepa.model.sparse_counts import sparse_of
 
 MEAN = torch.tensor([0.5, 1.0, 2.0])
 DEVIATION = torch.tensor([1.0, 0.8, 1.2])
@@ -54,3 +55,11 @@ def test_the_moments_are_kept_with_the_weights_and_copied() -> None:
     mean.zero_()
     torch.testing.assert_close(own.state_dict()["mean"], MEAN)
     assert set(own.state_dict()) == {"mean", "scale", "target"}
+
+
+def test_expression_without_zeros_is_the_uncentred_one() -> None:
+    counts = torch.poisson(torch.full((7, 12), 0.7), torch.Generator().manual_seed(0))
+    scaling = GeneScaling(torch.rand(12), torch.rand(12) + 0.1, 30.0)
+    library = torch.linspace(10.0, 40.0, 7)
+    found = scaling.expression(sparse_of(counts), library)
+    torch.testing.assert_close(found.dense(), scaling.uncentred(counts, library))

@@ -46,7 +46,13 @@ def test_dense_counts_lose_their_zeros() -> None:
 def test_counts_become_int32_csr_without_zeros() -> None:
     lost = SparseCounts(SPARSE.starts, SPARSE.gene, torch.tensor([2.0, 0.0, 7.0]), 3)
     found = csr_of(lost)
+    assert torch.equal(SPARSE.dense(), DENSE)
     assert found.dtype == np.int32
     assert found.has_sorted_indices
     assert found.nnz == 2
     assert (found != csr_matrix([[0, 2, 0], [0, 0, 0], [0, 0, 7]])).nnz == 0
+
+
+def test_cells_from_one_on_are_cut_off_those_before() -> None:
+    for first in range(4):
+        assert torch.equal(SPARSE.below(first).dense(), DENSE[first:])

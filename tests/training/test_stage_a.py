@@ -10,6 +10,7 @@ from gpjepa.core.config import Config
 from gpjepa.core.random import torch_stream
 from gpjepa.model.encoder import Views
 from gpjepa.model.masking import hold_out
+from gpjepa.model.sparse_counts import SparseCounts
 from gpjepa.training.pipeline import seeded_encoder
 from gpjepa.training.prepare import Prepared
 from gpjepa.training.stage_a import StageA
@@ -74,7 +75,8 @@ def test_the_teacher_sees_the_held_out_genes_and_the_student_the_others(make) ->
     stage(batch, 0, 10, torch.Generator().manual_seed(0))
     held = hold_out(batch.counts, stage.blocks, stage.plan, torch.Generator().manual_seed(0))
     views = Views.of(stage.encoder.scaling, batch.counts, batch.library, held)
-    hidden = views.asked > 0
+    asked = views.asked.dense() if isinstance(views.asked, SparseCounts) else views.asked
+    hidden = asked > 0
     dense = batch.counts.dense()
     with torch.no_grad():
         context = stage.encoder(dense, batch.library, ~hidden)

@@ -1,4 +1,4 @@
-"""Self-attention among a handful of tokens."""
+"""A block of self-attention among a handful of tokens."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
 from gpjepa.model.kernels import available, blocks, side_by_side
 
-ROWS = 64  # sequences of a block
-FEW = 16  # tokens up to which the compiled loops are faster
+FEW = 16  # tokens up to which the compiled block is faster
 
 
 def attention(
@@ -22,45 +21,90 @@ def attention(
 ) -> Float[Tensor, "B T W"]:
     """Let each token look at those that are `present`; `qkv` are queries, keys and values."""
     rows, tokens, width = qkv.shape
-    if tokens <= FEW and available(qkv):
-        attended: Tensor = _Attention.apply(qkv, heads, present)
-        return attended
-    split = qkv.view(rows, tokens, 3, heads, -1)
+    split = qkv.view(rows, tokens, 3, heads, width // 3 // heads)
     query, key, value = split.permute(2, 0, 3, 1, 4)
     seen = scaled_dot_product_attention(query, key, value, attn_mask=present[:, None, None, :])
     return seen.transpose(1, 2).reshape(rows, tokens, width // 3)
 
 
-class _Attention(torch.autograd.Function):
-    """Compiled; differentiable once."""
+class AttentionBlock(nn.Module):
+    """Pre-norm self-attention over cell and condition tokens together, then an MLP."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.merge = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(
+        self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T W"]:
+        """Let every token look at those that are `present`."""
+        few = len(tokens) > 0 and tokens.shape[1] <= FEW
+        if few and available(tokens, *self.parameters()):
+            pack = torch.cat([parameter.flatten() for parameter in self.parameters()])
+            made: Tensor = _Block.apply(tokens, pack, present, self)
+            return made
+        seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
+        tokens = tokens + self.merge(seen)
+        return tokens + self.mlp(tokens)
+
+
+class _Block(torch.autograd.Function):
+    """The block compiled, its parameters in one row; differentiable once."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, heads: int, present: Tensor) -> Tensor:
-        """Return the attended values."""
-        from gpjepa.model.kernels import attention_rows
+    def forward(
+        ctx: Any, tokens: Tensor, pack: Tensor, present: Tensor, block: AttentionBlock
+    ) -> Tensor:
+        """Return the block's output."""
+        from gpjepa.model.kernels import block_rows
 
-        rows, tokens, width = qkv.shape
-        lanes = attention_rows.LANES
-        share = qkv.new_empty((-(-rows // lanes), heads * tokens * tokens, lanes))
-        out = qkv.new_empty((rows, tokens * width // 3))
-        edges, scale = blocks(rows, size=ROWS), np.float32((width // 3 // heads) ** -0.5)
-        read = (qkv.reshape(rows, -1).numpy(), present.float().numpy(), heads, scale)
-        write = (share.numpy(), out.numpy())
-        side_by_side(lambda i: attention_rows.attend(*read, *edges[i], *write), len(edges))
-        ctx.save_for_backward(qkv, share)
-        ctx.heads, ctx.scale = heads, scale
-        return out.view(rows, tokens, -1)
+        (rows, count, width), heads = tokens.shape, block.heads
+        hidden, lanes = 2 * width, block_rows.LANES
+        edges = blocks(rows, size=lanes)
+        kept_for = len(edges) if any(ctx.needs_input_grad) else 0
+        kept = torch.empty((kept_for, 6 * width + hidden, count * lanes))
+        share = torch.empty((kept_for, heads, count, count, lanes))
+        out = torch.empty((rows, count * width))
+        sizes = (hidden, heads, np.float32((width // heads) ** -0.5), np.float32(block.norm.eps))
+        flat = tokens.detach().reshape(rows, -1).contiguous()
+        read = (flat.numpy(), present.float().numpy(), pack.detach().numpy(), *sizes)
+        write = (kept.numpy(), share.numpy())
+
+        def work(number: int) -> None:
+            if kept_for:
+                room = tuple(part[number] for part in write)
+            else:
+                room = tuple(np.empty(part.shape[1:], np.float32) for part in write)
+            block_rows.forward(*read, *edges[number], *room, out.numpy())
+
+        side_by_side(work, len(edges))
+        ctx.save_for_backward(pack, kept, share)
+        ctx.sizes, ctx.edges = (hidden, *sizes[2:]), edges
+        return out.view(rows, count, width)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient in queries, keys and values."""
-        from gpjepa.model.kernels import attention_rows
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Return the gradients in the tokens and in the parameters."""
+        from gpjepa.model.kernels import block_rows
 
-        qkv, share = ctx.saved_tensors
-        (rows, tokens, _), edges = qkv.shape, blocks(len(qkv), size=ROWS)
-        out = qkv.new_empty((rows, qkv[0].numel()))
-        down = grad.reshape(rows, -1).contiguous().numpy()
-        read = (qkv.reshape(rows, -1).numpy(), share.numpy(), down, tokens, ctx.heads, ctx.scale)
-        side_by_side(lambda i: attention_rows.back(*read, *edges[i], out.numpy()), len(edges))
-        return out.view_as(qkv), None, None
+        (pack, kept, share), edges = ctx.saved_tensors, ctx.edges
+        down, slopes = (
+            grad.reshape(len(grad), -1).contiguous(),
+            torch.empty((len(edges), len(pack))),
+        )
+        out = torch.empty_like(down)
+        read, held = (down.numpy(), pack.numpy(), *ctx.sizes), (kept.numpy(), share.numpy())
+
+        def work(number: int) -> None:
+            own = (part[number] for part in (*held, slopes.numpy()))
+            block_rows.back(*read, *edges[number], *own, out.numpy())
+
+        side_by_side(work, len(edges))
+        return out.view_as(grad), slopes.sum(dim=0), None, None

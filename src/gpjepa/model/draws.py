@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from gpjepa.core.ranks import Rows
+from gpjepa.model.twister import rand
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ Source = Generator | SharedGenerator
 def uniform(shape: tuple[int, ...], source: Source, device: torch.device) -> Tensor:
     """Draw numbers in [0, 1), a row for each row that is here."""
     if isinstance(source, Generator):
-        return torch.rand(shape, generator=source, device=device)
+        return rand(shape, source, device)
     whole = (source.rows.total, *shape[1:])
-    return torch.rand(whole, generator=source.generator, device=device)[source.rows.here]
+    return rand(whole, source.generator, device)[source.rows.here]
 
 
 def normal(like: Tensor, source: Source) -> Tensor:

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gpjepa.model.genes import GeneScaling
 from gpjepa.model.kernels import available, blocks, side_by_side
 from gpjepa.model.masking import HeldOut
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
+from gpjepa.model.sparse_product import centred_product, product
 
 
 class ResidualBlock(nn.Module):
@@ -53,6 +53,8 @@ class CellEncoder(nn.Module):
         visible: Bool[Tensor, "B G"] | None = None,
     ) -> Float[Tensor, "B D"]:
         """Return one latent per cell; `visible` marks the genes that may be looked at."""
+        if visible is None and isinstance(counts, SparseCounts):
+            return self.of_scaled(self.scaling.expression(counts, library))
         scaled = self.scaling.uncentred(counts, library)
         if visible is None:
             return self.of_scaled(scaled)
@@ -61,15 +63,14 @@ class CellEncoder(nn.Module):
         return self.out(self.blocks(self.embed(expression)))
 
     def of_scaled(
-        self, scaled: Float[Tensor, "B G"], centred: Float[Tensor, "B 1"] | float = 1.0
+        self, scaled: Counts, centred: Float[Tensor, "B 1"] | float = 1.0
     ) -> Float[Tensor, "B D"]:
         """Encode scaled expression less `centred` times the genes' means, see `GeneScaling`.
 
         The means are taken off after the product with the weights, where they are one row.
         """
-        embedded = functional.linear(scaled, self.embed.weight)
-        centre = self.embed.weight @ self.scaling.centre()
-        return self.out(self.blocks(embedded + (self.embed.bias - centred * centre)))
+        embedded = centred_product(scaled, self.embed.weight, self.scaling.centre(), centred)
+        return self.out(self.blocks(embedded + self.embed.bias))
 
     def of_views(self, views: Views, side: Literal["context", "target"]) -> Float[Tensor, "B D"]:
         """Encode the visible genes of cells, or the held-out ones."""
@@ -84,13 +85,14 @@ class Views:
 
     `context` and `target` [B, G] are scaled expression, divided by the root of the share of genes
     on that side; from `context` are still to be taken `centred` [B, 1] times the means. `asked`
-    [B, G] marks the held-out genes, divided by the root of their number.
+    [B, G] marks the held-out genes, divided by the root of their number. Compiled loops leave the
+    zeros out; the genes of a cell are in no order then.
     """
 
-    context: Float[Tensor, "B G"]
+    context: Counts
     centred: Float[Tensor, "B 1"]
-    target: Float[Tensor, "B G"]
-    asked: Float[Tensor, "B G"]
+    target: Counts
+    asked: Counts
 
     @staticmethod
     def of(
@@ -121,16 +123,25 @@ class Views:
 
     @staticmethod
     def _by_rows(counts: SparseCounts, value: Tensor, centre: Tensor, held: HeldOut) -> Views:
-        """Make them cell by cell, compiled."""
+        """Make them cell by cell, compiled, without their zeros."""
         from gpjepa.model.kernels import dense_rows
 
-        context, target, asked = (torch.empty(counts.shape) for _ in range(3))
-        inside, edges = torch.empty(counts.shape[0]), blocks(counts.shape[0])
-        marks = (value, held.expressed, held.starts(counts.shape[0]), held.gene, centre)
-        read = (*counts.arrays(), *(t.numpy() for t in marks))
-        write = tuple(t.numpy() for t in (context, target, asked, inside))
+        (cells, genes), silent = counts.shape, held.starts(counts.shape[0])
+        sums = torch.cat((silent.new_zeros(1), held.expressed.cumsum(0)))
+        stops, edges = sums[counts.starts] + silent, blocks(cells)
+        inside, most, few = torch.empty(cells), len(value) + len(held.gene), int(stops[-1])
+        seen, hidden = (torch.empty(size, dtype=torch.int32) for size in (most, few))
+        shown, kept, mark = (torch.empty(size) for size in (most, few, few))
+        given = (value, held.expressed, silent, held.gene, stops, centre)
+        read = (*counts.arrays(), *(t.numpy() for t in given))
+        write = tuple(t.numpy() for t in (seen, shown, hidden, kept, mark, inside))
         side_by_side(lambda i: dense_rows.sides(*read, *edges[i], *write), len(edges))
-        return Views(context, inside.unsqueeze(1), target, asked)
+        return Views(
+            SparseCounts(counts.starts + silent, seen, shown, genes),
+            inside.unsqueeze(1),
+            SparseCounts(stops, hidden, kept, genes),
+            SparseCounts(stops, hidden, mark, genes),
+        )
 
 
 class HeldOutPredictor(nn.Module):
@@ -155,8 +166,6 @@ class HeldOutPredictor(nn.Module):
         share = held_out.float()
         return self.of_asked(context, share / share.sum(dim=1, keepdim=True).clamp_min(1.0).sqrt())
 
-    def of_asked(
-        self, context: Float[Tensor, "B D"], asked: Float[Tensor, "B G"]
-    ) -> Float[Tensor, "B D"]:
+    def of_asked(self, context: Float[Tensor, "B D"], asked: Counts) -> Float[Tensor, "B D"]:
         """Return the same for held-out genes as `Views` marks them."""
-        return self.out(self.body(torch.cat((context, asked @ self.genes), dim=1)))
+        return self.out(self.body(torch.cat((context, product(asked, self.genes)), dim=1)))

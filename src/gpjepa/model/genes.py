@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,8 +46,12 @@ class GeneScaling(nn.Module):
     def uncentred(self, counts: Counts, library: Float[Tensor, " B"]) -> Float[Tensor, "B G"]:
         """Return scaled expression before it is centred: zero where a count is."""
         if isinstance(counts, SparseCounts):
-            return counts.spread(self.of_positive(counts, library))
+            return self.expression(counts, library).dense()
         return torch.log1p(counts * self._per_count(library).unsqueeze(1)) * self.scale
+
+    def expression(self, counts: SparseCounts, library: Float[Tensor, " B"]) -> SparseCounts:
+        """Return `uncentred` expression without its zeros, in the place of the counts."""
+        return replace(counts, value=self.of_positive(counts, library))
 
     def of_positive(
         self, counts: SparseCounts, library: Float[Tensor, " B"]

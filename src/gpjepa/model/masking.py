@@ -144,22 +144,19 @@ def _held_by_rows(
 
     rows, genes = counts.shape
     held = torch.empty(len(counts.gene), dtype=torch.bool)
-    threshold = torch.empty(rows)
+    threshold, sums = torch.empty(rows), torch.empty(rows, dtype=torch.long)
     order = (scores.noise, scores.of_block, scores.by_block.squeeze(1), blocks_of)
     read = tuple(t.numpy() for t in (counts.starts, counts.gene, *order))
     edges, number = blocks(rows), wanted.squeeze(1).numpy()
-    write = (held.numpy(), threshold.numpy())
+    write = tuple(t.numpy() for t in (held, threshold, sums))
     side_by_side(lambda i: mask_rows.hold_out(*read, number, *edges[i], *write), len(edges))
-    sums = torch.zeros(rows, dtype=torch.long).index_add(0, counts.cell(), held.long())
     allowed = _allowed(sums, plan)
     most = min(largest(int(allowed.max()), generator), 4 * genes)
     drawn = integers(genes, (rows, most), generator, allowed.device)
-    silent, found = torch.empty_like(drawn), torch.empty_like(sums)
-    given = (threshold.numpy(), drawn.numpy(), allowed.numpy())
-    mask_rows.hold_out_silent(*read, *given, found.numpy(), silent.numpy())
-    kept = torch.arange(most) < found.unsqueeze(1)
-    cell, _ = torch.nonzero(kept, as_tuple=True)
-    return HeldOut(held, cell, silent[kept])
+    cell, gene = torch.empty(drawn.numel(), dtype=torch.long), torch.empty_like(drawn).flatten()
+    given = tuple(t.numpy() for t in (threshold, drawn, allowed, cell, gene))
+    found = mask_rows.hold_out_silent(*read, *given)
+    return HeldOut(held, cell[:found], gene[:found])
 
 
 def _unexpressed(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from gpjepa.model.attention import attention
+from gpjepa.model.attention import AttentionBlock
 from gpjepa.model.effect_composition import EffectComposition
 from gpjepa.model.perturbation import Condition, ConditionEncoder
 
@@ -47,28 +47,6 @@ class Prediction:
         """Return the same Gaussian with its mean moved back by the pair shifts Δ₂."""
         none = torch.zeros_like(self.second_order)
         return Prediction(self.mean - self.second_order, self.log_variance, self.first_order, none)
-
-
-class AttentionBlock(nn.Module):
-    """Pre-norm self-attention over cell and condition tokens together, then an MLP."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.merge = nn.Linear(width, width)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-
-    def forward(
-        self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B T W"]:
-        """Let every token look at those that are `present`."""
-        seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
-        tokens = tokens + self.merge(seen)
-        return tokens + self.mlp(tokens)
 
 
 class ConditionalTransformer(nn.Module):

@@ -45,6 +45,12 @@ class SparseCounts:
         """Return where each count lies in the flattened dense matrix."""
         return self.cell() * self.genes + self.gene
 
+    def below(self, first: int) -> SparseCounts:
+        """Return the cells from the one at `first` on."""
+        start = int(self.starts[first])
+        starts = self.starts[first:] - start
+        return SparseCounts(starts, self.gene[start:], self.value[start:], self.genes)
+
     def to(self, device: torch.device | str) -> SparseCounts:
         """Return the same counts on another device."""
         return SparseCounts(
@@ -129,6 +135,7 @@ def csr_of(counts: SparseCounts) -> csr_matrix:
     """Return counts as int32 CSR, those that are zero left out."""
     counts = counts.to("cpu")
     value = counts.value.to(torch.int32).numpy()
-    found = csr_matrix((value, counts.gene.numpy(), counts.starts.numpy()), shape=counts.shape)
+    given = (value, counts.gene.numpy(), counts.starts.numpy())
+    found = csr_matrix(given, shape=counts.shape, copy=True)  # zeros are taken out in place
     found.eliminate_zeros()
     return found

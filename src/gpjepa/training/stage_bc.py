@@ -17,7 +17,7 @@ from gpjepa.model.draws import Source, shared_draw
 from gpjepa.model.encoder import CellEncoder
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.predictor import Prediction
-from gpjepa.model.sparse_counts import joined
+from gpjepa.model.sparse_counts import SparseCounts, joined
 from gpjepa.objectives.across import Across
 from gpjepa.objectives.generative import (
     group_weights,
@@ -108,7 +108,7 @@ class StageBC(nn.Module):
         spread = vicreg(prediction.mean, seen, across)
         warm = min(1.0, (step + 1) / max(1.0, self.config.head.kl_warmup * steps))
         terms = (
-            *self._latent_prediction(scaled[len(state) :], prediction, across),
+            *self._latent_prediction(scaled.below(len(state)), prediction, across),
             Term("vicreg", spread.anti_collapse() * state.shape[1], loss.vicreg),
             *self._counts(batch, drawn.latent, imagined, state, library),
             Term("kl", kl_term(drawn.kl, self.config.head.free_bits, across), loss.kl * warm),
@@ -118,14 +118,14 @@ class StageBC(nn.Module):
         monitors = (*spread_monitors("encoder", seen, across), active_units(drawn.kl, across))
         return Terms((*kept, *monitors))
 
-    def _scaled(self, batch: PairBatch) -> Float[Tensor, "2B G"]:
+    def _scaled(self, batch: PairBatch) -> SparseCounts:
         """Return scaled expression of the control cells and, below them, of their targets."""
         both = joined(batch.control, batch.counts)
         library = torch.cat((batch.control_library, batch.library))
-        return self.model.encoder.scaling.uncentred(both, library)
+        return self.model.encoder.scaling.expression(both, library)
 
     def _latent_prediction(
-        self, scaled: Float[Tensor, "B G"], prediction: Prediction, across: Across
+        self, scaled: SparseCounts, prediction: Prediction, across: Across
     ) -> tuple[Term, ...]:
         """Compare the predicted mean with the teacher's embedding of the target, if that counts."""
         weight = self.config.loss.predict

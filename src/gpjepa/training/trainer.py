@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gpjepa.core.errors import DataError, NumericError
+from gpjepa.core.memory import keep_freed_memory
 from gpjepa.core.random import torch_stream
 from gpjepa.core.ranks import Ranks
 from gpjepa.objectives.weights import Terms
@@ -117,6 +118,7 @@ class _Working:
 def _set_up(stage: Any, plan: Plan, processes: Processes) -> _Working:
     """Bring a stage to its device and share it with the other processes."""
     fabric = processes.fabric
+    keep_freed_memory()
     stage.to(fabric.device)
     if processes.ranks.size > 1:
         stage.share(processes.ranks)

@@ -2,34 +2,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels import attention_rows
-from gpjepa.model.kernels.attention_rows import LANES
+from gpjepa.model.kernels.attention_rows import LANES, attend, attend_slopes
 
-TOKENS, HEADS, WIDTH = 3, 2, 4
-SCALE = np.float32(0.5)
+TOKENS, SCALE = 3, np.float32(0.5)
 
 
-def test_blocks_of_sequences_give_what_all_together_do() -> None:
-    rng = np.random.default_rng(0)
-    rows = 3 * LANES + 5
-    qkv = rng.normal(size=(rows, TOKENS * 3 * WIDTH)).astype(np.float32)
-    present = np.ones((rows, TOKENS), np.float32)
-    grad = rng.normal(size=(rows, TOKENS * WIDTH)).astype(np.float32)
-    found = []
-    for size in (rows, LANES):
-        share = np.full((4, HEADS * TOKENS**2, LANES), np.nan, np.float32)
-        out, down = np.empty_like(grad), np.empty_like(qkv)
-        for first in range(0, rows, size):
-            last = min(first + size, rows)
-            attention_rows.attend(qkv, present, HEADS, SCALE, first, last, share, out)
-            given = (qkv, share, grad, TOKENS, HEADS, SCALE)
-            attention_rows.back(*given, first, last, down)
-        used = share.transpose(0, 2, 1).reshape(4 * LANES, -1)[:rows]  # the last lanes are empty
-        found.append((used, out, down))
-    for whole, part in zip(*found, strict=True):
-        np.testing.assert_array_equal(whole, part)
-    shares = found[0][0].reshape(rows, HEADS, TOKENS, TOKENS).sum(axis=3)
-    np.testing.assert_allclose(shares, 1.0, rtol=1e-6)
+def lanes(table: np.ndarray) -> torch.Tensor:
+    """[W, T · LANES] as [LANES, T, W], double."""
+    return torch.from_numpy(table).double().unflatten(1, (TOKENS, LANES)).permute(2, 1, 0)
+
+
+@pytest.mark.parametrize(("heads", "width"), [(1, 3), (2, 5), (2, 8)])
+def test_attention_and_its_slopes_are_those_of_the_formula(heads, width) -> None:
+    rng, whole = np.random.default_rng(0), heads * width
+    qkv, down = (rng.normal(size=(k * whole, TOKENS * LANES)).astype(np.float32) for k in (3, 1))
+    present = (rng.random((TOKENS, LANES)) < 0.5).astype(np.float32)
+    present[1] = 1.0
+    share = np.full((heads, TOKENS, TOKENS, LANES), np.nan, np.float32)
+    out, by_qkv = np.empty_like(down), np.empty_like(qkv)
+    attend(qkv, present, heads, SCALE, share, out)
+    attend_slopes(qkv, share, down, SCALE, by_qkv)
+    np.testing.assert_allclose(share.sum(axis=2), 1.0, rtol=1e-6)
+    given = lanes(qkv).clone().requires_grad_()
+    query, key, value = (
+        x.unflatten(2, (heads, width)).transpose(1, 2) for x in given.split(whole, dim=2)
+    )
+    score = (query @ key.transpose(2, 3) * float(SCALE)).masked_fill(
+        torch.from_numpy(present).t()[:, None, None, :] == 0, -torch.inf
+    )
+    expected = (score.softmax(dim=3) @ value).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(lanes(out), expected.detach(), rtol=1e-5, atol=1e-6)
+    (slope,) = torch.autograd.grad((expected * lanes(down)).sum(), given)
+    torch.testing.assert_close(lanes(by_qkv), slope, rtol=1e-5, atol=3e-6)

@@ -6,7 +6,7 @@ from scipy import special
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
+from gpjepa.model.kernels.maths import digamma, erf, exp_below, log1p_of, log_of
 
 POSITIVE = np.concatenate((10.0 ** np.linspace(-30, 30, 4001), np.linspace(0.5, 2.0, 1001)))
 
@@ -22,6 +22,12 @@ def test_powers_of_e_are_accurate_to_single_precision() -> None:
     for x in np.linspace(-80.0, 0.0, 4001).astype(np.float32):
         assert float(exp_below(x)) == pytest.approx(np.exp(float(x)), rel=1e-6)
     assert 0.0 <= float(exp_below(np.float32(-1e6))) < 1e-37
+
+
+def test_the_error_function_is_scipys() -> None:
+    for x in np.linspace(-12.0, 12.0, 4001).astype(np.float32):
+        assert float(erf(x)) == pytest.approx(special.erf(float(x)), rel=4e-7)
+    assert float(erf(np.float32(0.0))) == 0.0
 
 
 @pytest.mark.parametrize("x", [16.0, 17.3, 100.0, 1e5])

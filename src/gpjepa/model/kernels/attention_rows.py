@@ -1,8 +1,8 @@
 """Attention among few tokens, `LANES` sequences side by side, forward and back; numba.
 
-`qkv` [N, T, 3, H, D] holds query, key and value of N sequences of T tokens in H heads; `present`
-[N, T] are the tokens that may be looked at, one at least. Inside, sequences come last, so that a
-compiler runs them at once. Single precision.
+Tables are feature-major, [W, T · LANES]: token t of sequence r is column t · LANES + r, so that a
+compiler runs sequences at once. `qkv` [3 · W, T · LANES] are queries, keys and values in heads;
+`present` [T, LANES] are the tokens that may be looked at, one at least. Single precision.
 """
 
 from __future__ import annotations
@@ -16,136 +16,108 @@ from numba import njit
 from gpjepa.model.kernels.maths import exp_below
 
 FLOAT = np.float32
-LANES, TILE = 64, 16
+LANES = 64
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)
-def _load(table, first, last, to):
-    """Write rows `first` to `last` of [N, F] as columns of [F, LANES]."""
-    for at in range(0, table.shape[1], TILE):
-        end = min(at + TILE, table.shape[1])
-        for row in range(first, last):
-            for i in range(at, end):
-                to[i, row - first] = table[row, i]
+def _product(a, at, b, of, out):
+    """Write Σ a[c, `at` + lane] b[c, `of` + lane] over features, four at a time."""
+    out[:] = FLOAT(0.0)
+    done, stop, end = 0, at + LANES, of + LANES
+    while done + 4 <= a.shape[0]:
+        p, q = a[done][at:stop], a[done + 1][at:stop]
+        r, s = a[done + 2][at:stop], a[done + 3][at:stop]
+        t, u = b[done][of:end], b[done + 1][of:end]
+        v, w = b[done + 2][of:end], b[done + 3][of:end]
+        for lane in range(LANES):
+            left = p[lane] * t[lane] + q[lane] * u[lane]
+            out[lane] += left + (r[lane] * v[lane] + s[lane] * w[lane])
+        done += 4
+    for c in range(done, a.shape[0]):
+        one, other = a[c][at:stop], b[c][of:end]
+        for lane in range(LANES):
+            out[lane] += one[lane] * other[lane]
 
 
 @njit(**OPTIONS)
-def _store(columns, first, last, table):
-    for at in range(0, table.shape[1], TILE):
-        end = min(at + TILE, table.shape[1])
-        for row in range(first, last):
-            for i in range(at, end):
-                table[row, i] = columns[i, row - first]
+def _add(factor, a, at, out, to):
+    """Add `factor` a[c, `at` + lane] to out[c, `to` + lane]."""
+    for c in range(a.shape[0]):
+        own, there = a[c][at : at + LANES], out[c][to : to + LANES]
+        for lane in range(LANES):
+            there[lane] += factor[lane] * own[lane]
 
 
 @njit(**OPTIONS)
-def _product(a, b, at, of, width, out, row):
-    """Write Σ a[at + c] b[of + c] over c below `width`."""
-    for lane in range(out.shape[1]):
-        out[row, lane] = FLOAT(0.0)
-    for c in range(width):
-        for lane in range(out.shape[1]):
-            out[row, lane] += a[at + c, lane] * b[of + c, lane]
-
-
-@njit(**OPTIONS)
-def _add(factor, row, a, at, of, width, out):
-    """Add `factor`[row] a[at + c] to out[of + c] for c below `width`."""
-    for c in range(width):
-        for lane in range(out.shape[1]):
-            out[of + c, lane] += factor[row, lane] * a[at + c, lane]
-
-
-@njit(**OPTIONS)
-def _softmax(score, at, present, scale):
-    """Write the softmax over the tokens that are present in the place of T scores from `at` on."""
+def _softmax(score, present, scale):
+    """Write the softmax over the tokens that are present in the place of scores [T, LANES]."""
     most, total = np.empty(LANES, FLOAT), np.empty(LANES, FLOAT)
-    for lane in range(score.shape[1]):
+    for lane in range(LANES):
         most[lane], total[lane] = FLOAT(-1e30), FLOAT(0.0)
     for j in range(present.shape[0]):
-        for lane in range(score.shape[1]):
-            seen = score[at + j, lane] * scale + (present[j, lane] - FLOAT(1.0)) * FLOAT(1e30)
-            score[at + j, lane] = seen
+        for lane in range(LANES):
+            seen = score[j, lane] * scale + (present[j, lane] - FLOAT(1.0)) * FLOAT(1e30)
+            score[j, lane] = seen
             most[lane] = seen if seen > most[lane] else most[lane]
     for j in range(present.shape[0]):
-        for lane in range(score.shape[1]):
-            power = exp_below(score[at + j, lane] - most[lane]) * present[j, lane]
-            score[at + j, lane] = power
+        for lane in range(LANES):
+            power = exp_below(score[j, lane] - most[lane]) * present[j, lane]
+            score[j, lane] = power
             total[lane] += power
     for j in range(present.shape[0]):
-        for lane in range(score.shape[1]):
-            score[at + j, lane] /= total[lane]
+        for lane in range(LANES):
+            score[j, lane] /= total[lane]
 
 
 @njit(**OPTIONS)
-def attend(qkv, present, heads, scale, first, last, share, out):
-    """Write the attended values to `out` [N, T · W] and the attention for `back`.
-
-    `qkv` [N, T · 3 · W] and `present` [N, T] are float; `share` is [N / LANES, H · T · T, LANES],
-    of whose first dimension `first` / LANES on are written.
-    """
-    tokens = present.shape[1]
-    whole = qkv.shape[1] // (3 * tokens)
+def attend(qkv, present, heads, scale, share, out):
+    """Write the attended values [W, T · LANES] and the attention, `share` [H, T, T, LANES]."""
+    tokens, whole = present.shape[0], out.shape[0]
     width = whole // heads
-    own, seen = np.zeros((qkv.shape[1], LANES), FLOAT), np.ones((tokens, LANES), FLOAT)
-    made = np.empty((out.shape[1], LANES), FLOAT)
-    for start in range(first, last, LANES):
-        stop = min(start + LANES, last)
-        _load(qkv, start, stop, own)
-        _load(present, start, stop, seen)
-        score = share[start // LANES]
-        made[:] = FLOAT(0.0)
-        for h in range(heads):
-            for i in range(tokens):
-                at, query = (h * tokens + i) * tokens, 3 * i * whole + h * width
-                for j in range(tokens):
-                    key = (3 * j + 1) * whole + h * width
-                    _product(own, own, query, key, width, score, at + j)
-                _softmax(score, at, seen, scale)
-                to = i * whole + h * width
-                for j in range(tokens):
-                    value = (3 * j + 2) * whole + h * width
-                    _add(score, at + j, own, value, to, width, made)
-        _store(made, start, stop, out)
+    out[:] = FLOAT(0.0)
+    for h in range(heads):
+        first, last = h * width, (h + 1) * width
+        query, key = qkv[first:last], qkv[whole + first : whole + last]
+        value, to = qkv[2 * whole + first : 2 * whole + last], out[first:last]
+        for i in range(tokens):
+            score = share[h, i]
+            for j in range(tokens):
+                _product(query, i * LANES, key, j * LANES, score[j])
+            _softmax(score, present, scale)
+            for j in range(tokens):
+                _add(score[j], value, j * LANES, to, i * LANES)
 
 
 @njit(**OPTIONS)
-def _pulled(share, at, slope, scale):
+def _pulled(share, slope, scale):
     """Write the gradient in the scores in the place of that in the shares, [T, LANES]."""
     mean = np.zeros(LANES, FLOAT)
     for j in range(slope.shape[0]):
-        for lane in range(slope.shape[1]):
-            mean[lane] += share[at + j, lane] * slope[j, lane]
+        for lane in range(LANES):
+            mean[lane] += share[j, lane] * slope[j, lane]
     for j in range(slope.shape[0]):
-        for lane in range(slope.shape[1]):
-            slope[j, lane] = share[at + j, lane] * (slope[j, lane] - mean[lane]) * scale
+        for lane in range(LANES):
+            slope[j, lane] = share[j, lane] * (slope[j, lane] - mean[lane]) * scale
 
 
 @njit(**OPTIONS)
-def back(qkv, share, grad, tokens, heads, scale, first, last, out):
-    """Write the gradient in `qkv`, given that in what was attended, `grad` [N, T · W]."""
-    whole = qkv.shape[1] // (3 * tokens)
-    width = whole // heads
-    own, down = np.zeros((qkv.shape[1], LANES), FLOAT), np.zeros((grad.shape[1], LANES), FLOAT)
-    made, slope = np.empty((qkv.shape[1], LANES), FLOAT), np.empty((tokens, LANES), FLOAT)
-    for start in range(first, last, LANES):
-        stop = min(start + LANES, last)
-        _load(qkv, start, stop, own)
-        _load(grad, start, stop, down)
-        score = share[start // LANES]
-        made[:] = FLOAT(0.0)
-        for h in range(heads):
-            for i in range(tokens):
-                at, query = (h * tokens + i) * tokens, 3 * i * whole + h * width
-                given = i * whole + h * width
-                for j in range(tokens):
-                    value = (3 * j + 2) * whole + h * width
-                    _product(down, own, given, value, width, slope, j)
-                _pulled(score, at, slope, scale)
-                for j in range(tokens):
-                    key = (3 * j + 1) * whole + h * width
-                    _add(score, at + j, down, given, key + whole, width, made)
-                    _add(slope, j, own, key, query, width, made)
-                    _add(slope, j, own, query, key, width, made)
-        _store(made, start, stop, out)
+def attend_slopes(qkv, share, down, scale, out):
+    """Write the gradient in `qkv`, given that in what was attended, `down` [W, T · LANES]."""
+    heads, tokens, whole = share.shape[0], share.shape[1], down.shape[0]
+    width, slope = whole // heads, np.empty((tokens, LANES), FLOAT)
+    out[:] = FLOAT(0.0)
+    for h in range(heads):
+        first, last = h * width, (h + 1) * width
+        query, key = qkv[first:last], qkv[whole + first : whole + last]
+        value, given = qkv[2 * whole + first : 2 * whole + last], down[first:last]
+        to_query, to_key = out[first:last], out[whole + first : whole + last]
+        to_value = out[2 * whole + first : 2 * whole + last]
+        for i in range(tokens):
+            for j in range(tokens):
+                _product(given, i * LANES, value, j * LANES, slope[j])
+            _pulled(share[h, i], slope, scale)
+            for j in range(tokens):
+                _add(share[h, i, j], given, i * LANES, to_value, j * LANES)
+                _add(slope[j], key, j * LANES, to_query, i * LANES)
+                _add(slope[j], query, i * LANES, to_key, j * LANES)

@@ -1,4 +1,4 @@
-"""Dense rows out of sparse ones and back, each gene written once; numba.
+"""Sparse rows made dense and back, and both sides of their masks, each gene written once; numba.
 
 Cells are rows in CSR form: `starts` [B + 1] and `genes` [N]. Single precision.
 """
@@ -45,42 +45,40 @@ def spread(starts, genes, values, first, last, out):
 
 @njit(**OPTIONS)
 def sides(
-    starts, genes, values, held, silent_starts, silent, centre, first, last,
-    context, target, asked, inside,
+    starts, genes, values, held, silent_starts, silent, hidden_starts, centre, first, last,
+    seen, seen_values, hidden, hidden_values, marks, inside,
 ):  # fmt: skip
     """Write both sides of a mask and which genes are held out, see `Views`; numbers as there.
 
     `held` [N] marks counts that are held out, `silent` [M] are the genes without a count that
-    are, those of row r from `silent_starts[r]` on.
+    are, those of row r from `silent_starts[r]` on. The genes of `seen` and `seen_values` [N + M]
+    of a row begin at the sum of its starts, those of `hidden`, `hidden_values` and `marks` at its
+    `hidden_starts`.
     """
     genes_in_all = FLOAT(centre.shape[0])
     least = FLOAT(1e-3)
     for row in range(first, last):
-        seen, hidden, marks = context[row], target[row], asked[row]
-        seen[:] = FLOAT(0.0)
-        hidden[:] = FLOAT(0.0)
-        marks[:] = FLOAT(0.0)
-        number = silent_starts[row + 1] - silent_starts[row]
-        for at in range(starts[row], starts[row + 1]):
-            number += held[at]
+        at, to = starts[row] + silent_starts[row], hidden_starts[row]
+        number = hidden_starts[row + 1] - to
         share = FLOAT(number) / genes_in_all
         within = FLOAT(1.0) / FLOAT(math.sqrt(max(FLOAT(1.0) - share, least)))
         without = FLOAT(1.0) / FLOAT(math.sqrt(max(share, least)))
-        mark = FLOAT(1.0) / FLOAT(math.sqrt(max(FLOAT(number), FLOAT(1.0))))
         inside[row] = within
-        for at in range(starts[row], starts[row + 1]):
-            g = genes[at]
-            if held[at]:
-                seen[g] = centre[g] * within
-                hidden[g] = (values[at] - centre[g]) * without
-                marks[g] = mark
-            else:
-                seen[g] = values[at] * within
-        for at in range(silent_starts[row], silent_starts[row + 1]):
-            g = silent[at]
-            seen[g] = centre[g] * within
-            hidden[g] = -centre[g] * without
-            marks[g] = mark
+        marks[to : to + number] = FLOAT(1.0) / FLOAT(math.sqrt(max(FLOAT(number), FLOAT(1.0))))
+        for i in range(starts[row], starts[row + 1]):
+            g = genes[i]
+            seen[at] = g
+            seen_values[at] = (centre[g] if held[i] else values[i]) * within
+            at += 1
+            if held[i]:
+                hidden[to], hidden_values[to] = g, (values[i] - centre[g]) * without
+                to += 1
+        for i in range(silent_starts[row], silent_starts[row + 1]):
+            g = silent[i]
+            seen[at], seen_values[at] = g, centre[g] * within
+            hidden[to], hidden_values[to] = g, -centre[g] * without
+            at += 1
+            to += 1
 
 
 @njit(**OPTIONS)
