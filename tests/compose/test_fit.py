@@ -20,6 +20,8 @@ def test_without_doubles_it_is_the_denoised_sum_and_says_so(screen, alone):
     assert np.corrcoef(found.effects[0], alone.sums(["G00+G01"])[0])[0, 1] > 0.9
     np.testing.assert_allclose(found.interaction, 0, atol=1e-9)
     assert np.isnan(found.low).all()
+    nothing = gpjepa.compose.fit(alone.effects, None, alone.names, None).predict(["G00+G01"])
+    np.testing.assert_array_equal(nothing.effects, found.effects)
 
 
 def test_one_double_rescales_the_sum(screen, alone):
@@ -50,6 +52,18 @@ def test_frames_and_labels_in_any_order_give_the_same_numbers(screen, alone, fit
     found = composer.predict(["G13+G00"])
     np.testing.assert_array_equal(found.effects, fitted.effects)
     np.testing.assert_array_equal(found.low, fitted.low)
+
+
+def test_rows_in_any_order_give_the_same_predictions(screen, alone):
+    singles, doubles, names, labels = parts(screen, alone, 20)
+    told = gpjepa.compose.fit(singles, doubles, names, labels).predict(["G00+G13", "G02+G05"])
+    rng = np.random.default_rng(0)
+    one, two = rng.permutation(len(names)), rng.permutation(len(labels))
+    turned = gpjepa.compose.fit(
+        singles[one], doubles[two], [names[row] for row in one], [labels[row] for row in two]
+    ).predict(["G00+G13", "G02+G05"])
+    np.testing.assert_allclose(turned.effects, told.effects, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(turned.interaction, told.interaction, rtol=1e-2, atol=1e-3)
 
 
 def test_bad_tables_are_refused(screen, alone):

@@ -28,22 +28,23 @@ MOST = 2000  # singles that relations between genes are built on: time grows wit
 
 def fit(
     single_effects: np.ndarray | DataFrame,
-    double_effects: np.ndarray | DataFrame,
+    double_effects: np.ndarray | DataFrame | None,
     single_labels: Sequence[str],
-    double_labels: Sequence[str],
+    double_labels: Sequence[str] | None,
     features: GeneFeatures | DataFrame | None = None,
     seed: int = 0,
 ) -> Composer:
     """Learn from measured effects how effects combine.
 
     Effects are [conditions x genes] in any unit in which doing nothing is 0; predictions come in
-    the same unit. The doubles (larger sets are welcome) may
-    be few or none: without any, the prediction is the denoised sum, and `notes` says so. `features`
-    describe genes (one row per gene, indexed by symbol) for members that were never measured alone;
-    what the package knows of human genes (sets, families, expression) is used beside them, and
-    alone for None. Of more than 2,000 singles the strongest 2,000 relate genes to each other.
-    `seed` only decides which doubles are left out together when candidates are compared. Intervals
-    need doubles left out, and N of them support levels up to N / (N + 1); below that they are NaN.
+    the same unit. The doubles (larger sets are welcome) may be few or none (empty, or None):
+    without any, the prediction is the denoised sum, and `notes` says so. `features` describe genes
+    (one row per gene, indexed by symbol) for members that were never measured alone; what the
+    package knows of human genes (sets, families, expression) is used beside them, and alone for
+    None. Of more than 2,000 singles the strongest 2,000 relate genes to each other. `seed` only
+    decides which doubles are left out together when candidates are compared; the order of rows has
+    no part in it. Intervals need doubles left out, and N of them support levels up to N / (N + 1);
+    below that they are NaN.
 
     Raises:
         DataError: shapes disagree, a value is no finite number, all are 0, a label repeats, or
@@ -51,7 +52,9 @@ def fit(
         VocabularyError: a label is empty, missing, the control, or names a member twice; one of
             the doubles reads as a single perturbation.
     """
-    table, genes = _table(single_effects, double_effects, single_labels, double_labels)
+    doubles = np.zeros((0, 0)) if double_effects is None else double_effects
+    pairs = () if double_labels is None else double_labels
+    table, genes = _table(single_effects, doubles, single_labels, pairs)
     return fit_table(table, genes, _features(features), seed)
 
 

@@ -140,8 +140,12 @@ def _recall(
 
 
 def leave_out(table: EffectTable, alone: Alone, seed: int) -> HeldOut:
-    """Predict each training double from a table without it and a fifth of the others."""
-    rows = np.random.default_rng(seed).permutation(table.pairs.rows)
+    """Predict each training double from a table without it and a fifth of the others.
+
+    Which are left out together depends on labels and seed, not on the order of rows.
+    """
+    ordered = sorted(table.pairs.rows, key=lambda row: table.labels[row])
+    rows = np.random.default_rng(seed).permutation(ordered)
     labels: list[str] = []
     truths, predictions, doubts = [], [], []
     for fold in np.array_split(rows, min(FOLDS, len(rows))):
