@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,14 @@ def open_fabric(
     )
     with answering(), _quietly():
         fabric.launch()
+    atexit.register(_part)
     return fabric
+
+
+def _part() -> None:
+    """Leave the other processes; threads of gloo that outlive Python abort it now and then."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 @contextmanager
