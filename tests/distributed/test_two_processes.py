@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,22 @@ def test_shares_are_as_even_as_can_be() -> None:
             lengths = [r.stop - r.start for r in rows]
             assert max(lengths) - min(lengths) <= 1
             assert sum(r.weight for r in rows) / size == pytest.approx(1.0)
+
+
+LAST_WORDS = """
+import atexit
+from torch import distributed
+atexit.register(lambda: print("joined still" if distributed.is_initialized() else "parted"))
+from gpjepa.training.processes import open_fabric
+open_fabric("cpu")
+print("joined" if distributed.is_initialized() else "alone")
+"""
+
+
+def test_processes_part_before_python_ends_lest_a_thread_of_gloo_aborts_them(
+    processes: Any, finished: Any
+) -> None:
+    done = finished(processes(["-c", LAST_WORDS]))
+    assert [(code, said.split("\n")[:2]) for code, said, _ in done] == [
+        (0, ["joined", "parted"])
+    ] * 2, done
