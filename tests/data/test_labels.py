@@ -9,6 +9,7 @@ from gpjepa.data.labels import (
     has_separator,
     is_control_name,
     label_of,
+    listed,
     members_of,
     modality_of,
     pairs_of,
@@ -109,3 +110,8 @@ def test_a_member_is_a_gene_and_perhaps_how_it_was_perturbed(member, symbol, mod
 def test_what_is_no_text_is_refused(text: object) -> None:
     with pytest.raises(VocabularyError, match="is of type .*expected text such as 'A\\+B'"):
         parse_label(text)  # type: ignore[arg-type]
+
+
+def test_a_text_alone_is_one_label() -> None:
+    assert listed("KLF1+SET1") == ["KLF1+SET1"]
+    assert listed(("KLF1", "SET1")) == ["KLF1", "SET1"]

@@ -14,7 +14,7 @@ from gpjepa.api.estimates import estimate, sources_of
 from gpjepa.api.populations import Start, to_anndata
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.core.random import derive_seed
-from gpjepa.data.labels import CONTROL, CONTROL_NAMES, members_of, parse_label
+from gpjepa.data.labels import CONTROL, CONTROL_NAMES, listed, members_of, parse_label
 from gpjepa.inference.calibration import MODEL
 from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares, mean_shares
@@ -39,7 +39,7 @@ def canonical(labels: Sequence[str] | str, start: Start) -> tuple[str, ...]:
     Raises `VocabularyError` for an unknown member (with the nearest names), a modality without
     training cells or no label at all.
     """
-    given = [labels] if isinstance(labels, str) else list(labels)
+    given = listed(labels)
     if not given:
         raise VocabularyError(
             "no perturbation was named; expected at least one; pass for example ['KLF1']"
@@ -128,7 +128,7 @@ def sequence(start: Start, labels: Sequence[str], cells: int, seed: int) -> AnnD
     """Sample the population that a sequence of perturbations leads to."""
     if cells < 1:
         raise ConfigError(f"cells is {cells}; expected 1 or more; pass for example cells=400")
-    given = [labels] if isinstance(labels, str) else list(labels)
+    given = listed(labels)
     steps = [canonical(label, start)[0] for label in given]
     if not steps:
         canonical(given, start)

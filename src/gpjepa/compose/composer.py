@@ -15,7 +15,7 @@ from gpjepa.compose.spread import LoneSpread, Spread
 from gpjepa.compose.stack import Stack
 from gpjepa.compose.trust import Gain, verdicts
 from gpjepa.core.errors import ConfigError, VocabularyError, unknown
-from gpjepa.data.labels import CONTROL, members_of, parse_label
+from gpjepa.data.labels import CONTROL, listed, members_of, parse_label
 from gpjepa.model.error_bars import ErrorBars
 
 
@@ -80,8 +80,7 @@ class Composer:
                 f"level is {level}; expected a number between 0 and 1; pass for example level=0.9"
             )
         known = frozenset(self.alone.names)
-        given = [labels] if isinstance(labels, str) else labels
-        canonical = tuple(parse_label(label, known=known) for label in given)
+        canonical = tuple(parse_label(label, known=known) for label in listed(labels))
         alone = self.members(canonical)
         effects = self.stack.predict(alone, canonical)
         single = np.array([len(members_of(label)) == 1 for label in canonical], dtype=bool)

@@ -61,6 +61,11 @@ def label_of(members: Iterable[str]) -> str:
     return JOIN.join(ordered) if ordered else CONTROL
 
 
+def listed(labels: Iterable[str] | str) -> list[str]:
+    """Return labels as a list; a text alone is one label."""
+    return [labels] if isinstance(labels, str) else list(labels)
+
+
 def pairs_of(members: Iterable[str]) -> list[str]:
     """Return the sorted labels of all pairs of members that are different genes.
 

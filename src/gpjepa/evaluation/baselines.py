@@ -12,7 +12,7 @@ from scipy import sparse
 
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.core.random import numpy_stream
-from gpjepa.data.labels import CONTROL, parse_label
+from gpjepa.data.labels import CONTROL, listed, parse_label
 from gpjepa.evaluation.baselines_elsewhere import Elsewhere, MeanElsewhere, controls_in
 from gpjepa.evaluation.baselines_linear import fit_linear
 from gpjepa.evaluation.baselines_simple import (
@@ -156,7 +156,7 @@ def canonical(labels: Sequence[str] | str) -> tuple[str, ...]:
 
     Raises `VocabularyError` for no label at all.
     """
-    given = [labels] if isinstance(labels, str) else list(labels)
+    given = listed(labels)
     if not given:
         raise VocabularyError(
             "no perturbation was named; expected at least one; pass for example ['KLF1']"

@@ -95,11 +95,8 @@ class _Block(torch.autograd.Function):
         from gpjepa.model.kernels import block_rows
 
         (pack, kept, share), edges = ctx.saved_tensors, ctx.edges
-        down, slopes = (
-            grad.reshape(len(grad), -1).contiguous(),
-            torch.empty((len(edges), len(pack))),
-        )
-        out = torch.empty_like(down)
+        down = grad.reshape(len(grad), -1).contiguous()
+        slopes, out = torch.empty((len(edges), len(pack))), torch.empty_like(down)
         read, held = (down.numpy(), pack.numpy(), *ctx.sizes), (kept.numpy(), share.numpy())
 
         def work(number: int) -> None:

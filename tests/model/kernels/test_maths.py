@@ -6,7 +6,7 @@ from scipy import special
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels.maths import digamma, erf, exp_below, log1p_of, log_of
+from gpjepa.model.kernels.maths import digamma, dot, erf, exp_below, log1p_of, log_of, total_of
 
 POSITIVE = np.concatenate((10.0 ** np.linspace(-30, 30, 4001), np.linspace(0.5, 2.0, 1001)))
 
@@ -22,6 +22,12 @@ def test_powers_of_e_are_accurate_to_single_precision() -> None:
     for x in np.linspace(-80.0, 0.0, 4001).astype(np.float32):
         assert float(exp_below(x)) == pytest.approx(np.exp(float(x)), rel=1e-6)
     assert 0.0 <= float(exp_below(np.float32(-1e6))) < 1e-37
+
+
+def test_sums_and_dot_products_are_those_of_double_precision() -> None:
+    one, two = np.random.default_rng(0).uniform(0, 1, (2, 1001)).astype(np.float32)
+    assert float(total_of(one)) == pytest.approx(one.astype(np.float64).sum(), rel=1e-6)
+    assert float(dot(one, two)) == pytest.approx(one.astype(np.float64) @ two, rel=1e-6)
 
 
 def test_the_error_function_is_scipys() -> None:

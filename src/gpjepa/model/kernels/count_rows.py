@@ -13,27 +13,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import digamma, exp_below, log1p_of, log_of
+from gpjepa.model.kernels.maths import digamma, dot, exp_below, log1p_of, log_of, total_of
 
 FLOAT, INT = np.float32, np.int32
 TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
-
-
-@njit(fastmath=True, **OPTIONS)
-def _sum(values):
-    total = FLOAT(0.0)
-    for i in range(values.shape[0]):
-        total += values[i]
-    return total
-
-
-@njit(fastmath=True, **OPTIONS)
-def _dot(a, b):
-    total = FLOAT(0.0)
-    for i in range(b.shape[0]):
-        total += a[i] * b[i]
-    return total
 
 
 @njit(**OPTIONS)
@@ -75,7 +59,7 @@ def _powers(own, bias):
     top = _peak(own)
     for c in range(own.shape[0]):
         own[c] = exp_below(own[c] - top)
-    return _sum(own)
+    return total_of(own)
 
 
 @njit(**OPTIONS)
@@ -175,10 +159,10 @@ def likelihood(
         _zero_counts(own, library[cell], dispersion, inverse, silence, to, by_gene)
         _gathered(own, library[cell], dispersion, gene, count, ratio, steps, rises)
         value = _scattered(dispersion, gene, count, gain, rise, steps, rises, to, by_gene)
-        total[row] = value + _sum(ratio) - _dot(silence, dispersion)
+        total[row] = value + total_of(ratio) - dot(silence, dispersion)
         if own.shape[0] > dispersion.shape[0]:
             to[dispersion.shape[0]] = FLOAT(0.0)
-        pull = _sum(to)
+        pull = total_of(to)
         for c in range(own.shape[0]):
             to[c] -= pull * own[c]
 
@@ -208,7 +192,7 @@ def backward(share, slope, measured, scale, part, pooled, weight, group, start, 
         centre, w = FLOAT(0.0), FLOAT(0.0)
         if row >= start:
             w = weight[row - start]
-            centre = _dot(own, pooled[group[row - start]])
+            centre = dot(own, pooled[group[row - start]])
         if row >= start and row < measured:
             _both(to, own, pooled[group[row - start]], centre, w, scale[row // part], slope[row])
         elif row >= start:

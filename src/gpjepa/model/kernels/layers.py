@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import erf, exp_below
+from gpjepa.model.kernels.maths import dot, erf, exp_below, total_of
 
 FLOAT = np.float32
 HALF, ONE = FLOAT(0.5), FLOAT(1.0)
@@ -70,22 +70,6 @@ def _eight_sums(a, o, x, k):
     return p, q, r, s, t, u, v, w
 
 
-@njit(fastmath=True, **OPTIONS)
-def _dot(a, x):
-    total = FLOAT(0.0)
-    for i in range(x.shape[0]):
-        total += a[i] * x[i]
-    return total
-
-
-@njit(fastmath=True, **OPTIONS)
-def _sum(x):
-    total = FLOAT(0.0)
-    for i in range(x.shape[0]):
-        total += x[i]
-    return total
-
-
 @njit(**OPTIONS)
 def linear_slopes(down, x, weight, bias):
     """Write the gradients in weight [O, I] and bias [O], given that in the output, `down`."""
@@ -99,8 +83,8 @@ def linear_slopes(down, x, weight, bias):
             weight[o + 2, k + 1], weight[o + 3, k + 1] = v, w
     for o in range(outer):
         for k in range(pairs if o < many else 0, inner):
-            weight[o, k] = _dot(down[o], x[k])
-        bias[o] = _sum(down[o])
+            weight[o, k] = dot(down[o], x[k])
+        bias[o] = total_of(down[o])
 
 
 @njit(**OPTIONS)
@@ -140,7 +124,7 @@ def norm_slopes(down, hat, scale, gain, by_gain, by_bias, out):
     share = ONE / FLOAT(hat.shape[0])
     mean, along = np.zeros(hat.shape[1], FLOAT), np.zeros(hat.shape[1], FLOAT)
     for c in range(hat.shape[0]):
-        by_gain[c], by_bias[c] = _dot(down[c], hat[c]), _sum(down[c])
+        by_gain[c], by_bias[c] = dot(down[c], hat[c]), total_of(down[c])
         for i in range(hat.shape[1]):
             down[c, i] *= gain[c]
             mean[i] += down[c, i] * share

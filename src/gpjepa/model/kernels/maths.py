@@ -1,6 +1,7 @@
 """exp, log, log1p and erf that a compiler can run on several numbers at once; single precision.
 
-Polynomials on a reduced range with the float's own exponent, accurate to about 1e-7; numba.
+Polynomials on a reduced range with the float's own exponent, accurate to about 1e-7; numba. Beside
+them sums and dot products.
 """
 
 from __future__ import annotations
@@ -79,3 +80,21 @@ def digamma(x):
     square = 1.0 / (x * x)
     series = square * (1.0 / 12.0 - square * (1.0 / 120.0 - square / 252.0))
     return math.log(x) - 0.5 / x - series
+
+
+@njit(fastmath=True, error_model="numpy", cache=True)
+def total_of(values):
+    """Return the sum, made several at once."""
+    total = FLOAT(0.0)
+    for i in range(values.shape[0]):
+        total += values[i]
+    return total
+
+
+@njit(fastmath=True, error_model="numpy", cache=True)
+def dot(a, b):
+    """Return the sum of products, made several at once; `b` has no more numbers than `a`."""
+    total = FLOAT(0.0)
+    for i in range(b.shape[0]):
+        total += a[i] * b[i]
+    return total
