@@ -28,7 +28,7 @@ SLOPES = [
 
 def report_table(rows: list[tuple]) -> pandas.DataFrame:
     names = ["metric", "perturbation", "model", "value", "ceiling"]
-    return pandas.DataFrame(rows, columns=names).assign(floor=0.0, n=10)
+    return pandas.DataFrame(rows, columns=names).assign(floor=1.0, n=10)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def test_a_baseline_is_shown_only_where_it_applies_to_the_whole_group(scores) ->
 
 
 def test_populations_are_averaged_over_all_that_respond_and_differences_left_out(scores) -> None:
-    assert rows(scores, "responding") == {("energy_distance", "gpjepa"): 0.05}
+    assert rows(scores, "doubles, cells") == {("energy_distance", "gpjepa"): 0.07}
     assert not scores.model.str.contains("−").any()
-    assert set(scores.group) == {"doubles", "unseen singles", "responding"}
+    assert set(scores.group) == {"doubles", "doubles, cells", "unseen singles"}
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
@@ -134,14 +134,33 @@ def test_values_behind_a_mean_are_kept_those_of_populations_where_they_respond()
     table["floor"] = np.where(table["perturbation"] == "E", 0.2, 1.0)  # E does not respond
     found = held_out.group_scores(table, "gpjepa", GROUPS).set_index(["group", "model"])
     assert found.each["doubles", "gpjepa"] == {"A+B": 0.4, "C+D": 0.6}
-    assert found.each["responding", "control"] == {"A+B": 0.4, "C+D": 0.6}
+    assert found.each["doubles, cells", "control"] == {"A+B": 0.4, "C+D": 0.6}
 
 
 def test_a_table_of_several_reports_is_of_all_their_populations() -> None:
-    one, two = (report_table([("energy_distance", "all", "gpjepa", v, 0.1)]) for v in (0.2, 0.4))
-    found = held_out.group_scores(pandas.concat((one, two)), "gpjepa", GROUPS)
+    reports = [
+        report_table([("energy_distance", label, "gpjepa", value, 0.1)])
+        for label, value in (("A+B", 0.2), ("C+D", 0.4))
+    ]
+    found = held_out.group_scores(pandas.concat(reports), "gpjepa", GROUPS)
     assert found.value.item() == pytest.approx(0.3)
-    assert found.n.item() == 20
+    assert found.n.item() == 2
+
+
+def test_populations_are_compared_on_the_same_perturbations() -> None:
+    rows = [
+        ("energy_distance", label, model, value, 0.1)
+        for label, scores in {
+            "A+B": {"gpjepa": 0.2, "additive": 0.1, "linear": 0.3, "training mean": 0.4},
+            "C+D": {"gpjepa": 0.4, "training mean": 0.6},
+        }.items()
+        for model, value in scores.items()
+    ]
+    table = report_table(rows)
+    shown = held_out.group_scores(table, "gpjepa", GROUPS).set_index("model")
+    assert "additive" not in shown.index  # of one of two alone
+    assert shown.value["linear"] == pytest.approx((0.3 + 0.6) / 2)  # and its intercept
+    assert shown.value["gpjepa"] == pytest.approx(0.3)
 
 
 def test_the_linear_baseline_is_its_intercept_for_the_odd_gene_without_embedding() -> None:

@@ -104,19 +104,25 @@ def test_what_does_not_predict_every_perturbation_is_left_out(screen, monkeypatc
 
 
 def test_pooled_rows_are_medians_of_skills_and_means_of_scores() -> None:
-    parts = [{"A": 1.0, "B": 2.0}, {"C": 9.0}]
-    frame = pandas.DataFrame(
-        [
-            ("g", metric, "m", 0.0, 3.0, 1.0, len(each), each)
-            for metric in ("mmd", "mmd_skill")
-            for each in parts
-        ],
-        columns=[*COLUMNS, EACH],
-    )
-    found = pooled(frame).set_index("metric")
+    found = pooled(fits("gpjepa", {"A": 1.0, "B": 2.0}, {"C": 9.0})).set_index("metric")
     assert found.loc["mmd", "value"] == 4.0
     assert found.loc["mmd_skill", "value"] == 2.0
     assert found["n"].to_list() == [3, 3]
+
+
+def test_pooled_rows_compare_models_on_the_same_perturbations() -> None:
+    partly = fits("linear", {"A": 0.5})
+    whole = fits("gpjepa", {"A": 1.0, "B": 2.0}, {"C": 9.0})
+    assert set(pooled(pandas.concat((partly, whole)))["model"]) == {"gpjepa"}
+
+
+def fits(name: str, *parts: dict[str, float]) -> pandas.DataFrame:
+    rows = [
+        ("g", metric, name, 0.0, 3.0, 1.0, len(each), each)
+        for metric in ("mmd", "mmd_skill")
+        for each in parts
+    ]
+    return pandas.DataFrame(rows, columns=[*COLUMNS, EACH])
 
 
 def test_simulated_doubles_are_observed_in_more_cells_than_train() -> None:

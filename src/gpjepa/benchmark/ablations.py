@@ -88,7 +88,7 @@ SIMULATED = Part("half of the doubles", semi_synthetic.doubles)
 NORMAN = ("norman-k562", "gene-sets")
 NORMAN_SIMULATED = ("norman-effects", "k562-baseline", "gene-sets")
 EFFECTS = (PEARSON, SLOPE, NORM, OVER_ADDITIVE)
-ON_CELLS = (*headlines("doubles", *EFFECTS), *headlines("responding", ENERGY))
+ON_CELLS = (*headlines("doubles", *EFFECTS), *headlines("doubles, cells", ENERGY))
 ON_TRUTH = (
     *headlines(truth.TRUTH, *EFFECTS),
     *headlines(f"{truth.CELLS}, cells", ENERGY),
@@ -130,7 +130,7 @@ ABLATIONS = (
         ),
         (
             *headlines("doubles", SLOPE, PEARSON, L2, OVER_ADDITIVE),
-            *headlines("responding", ENERGY),
+            *headlines("doubles, cells", ENERGY),
             *headlines("types, control, after fit", KNN),
         ),
         reference=FULL,

@@ -102,7 +102,7 @@ def score_context(
     found = group_scores(table.reset_index(drop=True), assessed.report.name, groups)
     if len(split.test) == 1:  # its own mean would be the reference
         found = found[found["metric"] != "pearson_perturbed"]
-    return found.replace({"group": {"responding": f"{group}, cells"}})
+    return found
 
 
 def evaluated(rule: MeanElsewhere, assessed: Assessment, seed: int) -> DataFrame:

@@ -36,6 +36,7 @@ EFFECT = (
 )
 REPRESENTATION = ("neighbourhood_overlap", "effective_rank", "held_out_similarity")
 POPULATION = ("energy_distance", "log_variance_ratio", "zero_fraction_error")
+CELLS = ", cells"  # ends the name of a group whose populations are scored
 DIFFERENCE = " − "  # names rows that hold a paired difference
 NB_VAE = "plain NB-VAE"  # an ablation: what the model is without JEPA
 LINEAR = "linear"
@@ -98,17 +99,33 @@ def group_scores(table: DataFrame, name: str, groups: Mapping[str, str]) -> Data
 
     Effect metrics are means over the perturbations of a group, for baselines that apply to all of
     them, and so are the distances as shares of those of no change, the training mean, the sum, and
-    the better of the first two, which is the one with the smaller mean distance in the group;
-    population metrics are means over the perturbations that respond, of all groups. The column
-    `each` holds the values behind a mean. A table of several reports is of them together.
+    the better of the first two, which is the one with the smaller mean distance in the group.
+    Population metrics are means over those of a group that respond, in the group "GROUP, cells".
+    The column `each` holds the values behind a mean. A table of several reports is of them
+    together.
     """
     import pandas
 
     table = table[~table["model"].str.contains(DIFFERENCE, regex=False)]
-    single = table[table["metric"].isin(EFFECT) & (table["perturbation"] != ALL)]
-    single = _with_intercept(single)
-    single = single.assign(group=single["perturbation"].map(groups))
+    one = table[table["perturbation"] != ALL]
+    one = one.assign(group=one["perturbation"].map(groups)).dropna(subset="group")
+    single = _with_intercept(one[one["metric"].isin(EFFECT)])
     single = pandas.concat((single, *_shares(single)), ignore_index=True)
+    frames = (
+        _means(single, name),
+        _means(_with_intercept(_responding(one)), name),
+        _representation(table, name),
+    )
+    return pandas.concat(frames, ignore_index=True)[[*COLUMNS, EACH]]
+
+
+def ablation_rows(scores: DataFrame, name: str) -> DataFrame:
+    """Return the rows of an ablated model, called by its name; baselines are left out."""
+    return scores[scores["model"] == MODEL].assign(model=name)
+
+
+def _means(single: DataFrame, name: str) -> DataFrame:
+    """Return means over the perturbations of a group, of models that apply to all of them."""
     size = single[single["model"] == name].groupby(["group", "metric"])["value"].count()
     means = single.groupby(list(KEYS), as_index=False).agg(**MEANS, n=("value", "count"))
     means = means.merge(_each(single), on=list(KEYS))
@@ -116,13 +133,7 @@ def group_scores(table: DataFrame, name: str, groups: Mapping[str, str]) -> Data
         n > 0 and size.get((group, metric), 0) == n
         for group, metric, n in zip(means["group"], means["metric"], means["n"], strict=True)
     ]
-    frames = (means[whole], _populations(table), _representation(table, name))
-    return pandas.concat(frames, ignore_index=True)[[*COLUMNS, EACH]]
-
-
-def ablation_rows(scores: DataFrame, name: str) -> DataFrame:
-    """Return the rows of an ablated model, called by its name; baselines are left out."""
-    return scores[scores["model"] == MODEL].assign(model=name)
+    return means[whole]
 
 
 def _each(single: DataFrame) -> DataFrame:
@@ -136,16 +147,12 @@ def _each(single: DataFrame) -> DataFrame:
     return pandas.DataFrame(rows, columns=[*KEYS, EACH])
 
 
-def _populations(table: DataFrame) -> DataFrame:
-    """Return the population scores, means over the perturbations that respond."""
-    rows = table[table["metric"].isin(POPULATION) & np.isfinite(table["value"])]
-    rows = rows.assign(group="responding")
-    means = rows[rows["perturbation"] == ALL].groupby(list(KEYS), as_index=False)
-    means = means.agg(**MEANS, n=("n", "sum"))
-    energy = rows[rows["metric"] == "energy_distance"]
-    strong = energy["perturbation"][responders(energy["floor"], energy["ceiling"])]
-    rows = rows[rows["perturbation"].isin(set(strong) - {ALL})]
-    return means.merge(_each(rows), on=list(KEYS), how="left")
+def _responding(one: DataFrame) -> DataFrame:
+    """Return the population scores of perturbations that respond, in groups of their own."""
+    energy = one[one["metric"] == "energy_distance"]
+    strong = set(energy["perturbation"][responders(energy["floor"], energy["ceiling"])])
+    rows = one[one["metric"].isin(POPULATION) & one["perturbation"].isin(strong)]
+    return rows.assign(group=rows["group"] + CELLS)
 
 
 def _representation(table: DataFrame, name: str) -> DataFrame:

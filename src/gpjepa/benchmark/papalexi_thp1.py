@@ -47,8 +47,7 @@ def unseen_targets(config: Config, seed: int, device: str) -> DataFrame:
         assessed = train_and_assess(data, split, config, seed, device, encoder=encoder)
         tables.append(assessed.report.table)
     groups = dict.fromkeys(third, "targets left out")
-    found = group_scores(pandas.concat(tables, ignore_index=True), assessed.report.name, groups)
-    return found.replace({"group": {"responding": "targets left out, cells"}})
+    return group_scores(pandas.concat(tables, ignore_index=True), assessed.report.name, groups)
 
 
 def encoder_without(

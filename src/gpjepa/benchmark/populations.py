@@ -10,7 +10,7 @@ import numpy as np
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark import norman_k562, papalexi_thp1, semi_synthetic
-from gpjepa.benchmark.held_out import listed_split, trained
+from gpjepa.benchmark.held_out import LINEAR, listed_split, trained
 from gpjepa.benchmark.scores import COLUMNS, EACH
 from gpjepa.benchmark.task import MODEL, Headline, Part, Task
 from gpjepa.core.config import Config
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAMES = tuple(metric.name for metric in GENERATIVE_METRICS)
-FLOOR = "no change"
+FLOOR, MEAN = "no change", "training mean"
 SPLITS = 6  # of the observed cells into a half that is the truth and one that is the replicate
 DRAWS = 2  # of everybody's cells, whose scores are averaged
 CELLS = 400  # predicted of each perturbation
@@ -135,9 +135,15 @@ def population_rows(
 
 
 def pooled(frame: DataFrame) -> DataFrame:
-    """Return one row per group, metric and model from rows of several fits."""
+    """Return one row per group, metric and model from rows of several fits.
+
+    A model that is not in all of them is left out: it would be scored on others than the rest.
+    """
     rows = []
     for (group, metric, name), own in frame.groupby(["group", "metric", "model"], sort=False):
+        fits = frame[(frame["group"] == group) & (frame["metric"] == metric)]
+        if len(own) < (fits["model"] == MODEL).sum():
+            continue
         each = {label: value for values in own[EACH] for label, value in values.items()}
         middle = np.median if metric.endswith("_skill") else np.mean
         value = float(middle(list(each.values()))) if each else np.nan
@@ -194,6 +200,8 @@ def score(
             scored = score_populations(each.populations, halves, control, pair.target, seed + draw)
             found.setdefault(each.name, []).append(scored)
     values = {name: np.mean(scores, axis=0) for name, scores in found.items()}
+    if LINEAR in values:  # its intercept, for a gene without embedding
+        values[LINEAR] = np.where(np.isnan(values[LINEAR]), values[MEAN], values[LINEAR])
     replicate = np.stack(
         [
             score_populations(half.first, [half], half.second_control, pair.target, seed)

@@ -84,7 +84,7 @@ TASKS = (
         (
             *headlines("doubles", PEARSON, SLOPE, OVER_ADDITIVE),
             *headlines("unseen genes", PEARSON, OVER_NOTHING),
-            *headlines("responding", ENERGY),
+            *headlines("doubles, cells", ENERGY),
         ),
     ),
     Task(
@@ -97,7 +97,7 @@ TASKS = (
         ),
         (
             *headlines("unseen genes", PEARSON, CENTROID, OVER_BETTER),
-            *headlines("responding", ENERGY),
+            *headlines("unseen genes, cells", ENERGY),
         ),
     ),
     Task(

@@ -74,7 +74,7 @@ def on_cells_and_truth(assessed: Assessment, truth: Truth, seed: int, group: str
 
     groups = dict.fromkeys(assessed.split.test, group)
     cells = group_scores(assessed.report.table, assessed.report.name, groups)
-    names = {"responding": f"{group}, cells", "representation": f"{group}, representation"}
+    names = {"representation": f"{group}, representation"}
     of_truth = f"{group}, truth"
     frames = (
         cells.replace({"group": names}),
