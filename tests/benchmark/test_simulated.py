@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pandas
+import pytest
 
 from gpjepa.benchmark import simulated
 from gpjepa.core.config import Config
+from gpjepa.core.errors import ConfigError
+from gpjepa.data.simulator import simulate
 from gpjepa.training.ablations import ablated
 
 
@@ -21,6 +24,14 @@ def test_every_seed_simulates_other_cells_of_the_preset(monkeypatch, config: Con
     assert asked[0] != asked[1]
     assert {simulation.preset for simulation in asked} == {"free"}
     assert asked[0] == simulated.simulation(0)
+
+
+def test_a_seed_whose_effects_do_not_fit_into_a_cell_has_another_stand_in() -> None:
+    with pytest.raises(ConfigError, match="of a cell's counts"):
+        simulate(simulated.simulation(4).model_copy(update={"seed": 5}))
+    found = [simulated.simulation(seed).seed for seed in range(10)]
+    assert found == [0, 1, 2, 3, 4, 10_005, 6, 7, 8, 10_009]
+    simulate(simulated.simulation(5))
 
 
 def test_every_pair_trains_and_triples_are_predicted(monkeypatch, config: Config) -> None:
