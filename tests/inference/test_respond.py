@@ -6,8 +6,15 @@ import torch
 from scipy.sparse import issparse
 
 from gpjepa.core.errors import NumericError
+from gpjepa.inference import respond as respond_module
 from gpjepa.inference.means import encode_controls, mean_shares
-from gpjepa.inference.respond import draw_sources, fit_library, respond
+from gpjepa.inference.respond import (
+    Wanted,
+    draw_sources,
+    fit_library,
+    respond,
+    respond_each,
+)
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.sparse_counts import sparse_of
 
@@ -124,6 +131,38 @@ def test_a_cell_keeps_what_is_its_controls_own(model, table, given, quiet, membe
     kept = [np.corrcoef(drawn[:, gene], own[:, gene])[0, 1] for gene in range(10)]
     strange = [np.corrcoef(drawn[:, gene], np.roll(own[:, gene], 1))[0, 1] for gene in range(10)]
     assert np.median(kept) > 0.5 > 0.3 > np.median(strange)
+
+
+@pytest.mark.parametrize("distribution", ["nb", "zinb"])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_populations_from_the_same_controls_are_what_each_is_alone(
+    built, table, given, monkeypatch, distribution, encoded
+) -> None:
+    monkeypatch.setattr(respond_module, "ROWS", 32)  # several chunks
+    model = built(0, distribution).model
+    source = draw_sources(len(table), 70, 0)
+    steering = torch.zeros(11)
+    steering[3] = 1.0
+    asked = [Wanted(given(70, 0, 1), 5), Wanted(given(70, 2), 6, steering)]
+    states = encode_controls(model, table).state if encoded else None
+    together = respond_each(model, table, asked, source, None, states)
+    alone = [respond(model, table, x.condition, source, None, x.seed, x.steering) for x in asked]
+    for one, other in zip(together, alone, strict=True):
+        differ = (one.counts != other.counts).nnz / one.counts.nnz
+        assert differ < 0.01 if encoded else differ == 0.0
+    assert (together[0].counts != together[1].counts).nnz > 50
+
+
+def test_controls_are_encoded_and_decoded_once_for_several_populations(
+    model, table, given, monkeypatch
+) -> None:
+    encoded, decoded = [], []
+    encode, read_once = model.encoder.forward, model.decoder.read_once
+    monkeypatch.setattr(model.encoder, "forward", lambda *x: encoded.append(0) or encode(*x))
+    monkeypatch.setattr(model.decoder, "read_once", lambda *x: decoded.append(0) or read_once(*x))
+    asked = [Wanted(given(9, member), 0) for member in (0, 1, 2)]
+    respond_each(model, table, asked, np.arange(9), None)
+    assert (len(encoded), len(decoded)) == (1, 4)
 
 
 def test_offsets_move_the_population(model, table, given) -> None:

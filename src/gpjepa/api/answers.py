@@ -19,7 +19,7 @@ from gpjepa.inference.calibration import MODEL
 from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares, mean_shares
 from gpjepa.inference.naming import drawing
-from gpjepa.inference.respond import Population, draw_sources, respond
+from gpjepa.inference.respond import Population, Wanted, draw_sources, respond_each
 from gpjepa.inference.rollout import roll_out
 from gpjepa.inference.steer import attainable, steer
 
@@ -72,20 +72,17 @@ def population_parts(
     start: Start, names: Sequence[str], cells: int, seed: int, uncertainty: bool = False
 ) -> list[tuple[str, Population]]:
     """Return the population of each canonical label; none depends on the others."""
-    wanted = steered_effects(start, names, seed, uncertainty)
-    steering = steerings(start, wanted, seed)
-    parts = []
-    model = start.bundle.model
+    steering = steerings(start, steered_effects(start, names, seed, uncertainty), seed)
     source = draw_sources(len(start.cells), cells, seed)
+    wanted = []
     for label in names:
-        condition = start.condition([label] * cells, source)
         own = derive_seed(seed, "population", label)
-        with drawing(label):
-            drawn = respond(
-                model, start.cells.table, condition, source, start.offset, own, steering.get(label)
-            )
-        parts.append((label, drawn))
-    return parts
+        condition = start.condition([label] * cells, source)
+        wanted.append(Wanted(condition, own, steering.get(label), label))
+    model, controls = start.bundle.model, start.controls
+    table = start.cells.table
+    found = respond_each(model, table, wanted, source, start.offset, controls.state)
+    return list(zip(names, found, strict=True))
 
 
 def steered_effects(

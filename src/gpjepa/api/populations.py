@@ -34,9 +34,9 @@ def condition_of(
     doses = None
     if vocabulary.dose:
         doses = torch.full((len(labels),), 1.0 if dose is None else float(dose))
-    return Condition(
-        torch.from_numpy(vocabulary.encode(labels)), torch.from_numpy(covariates), doses
-    )
+    place = {label: row for row, label in enumerate(dict.fromkeys(labels))}
+    members = vocabulary.encode(tuple(place))[[place[label] for label in labels]]
+    return Condition(torch.from_numpy(members), torch.from_numpy(covariates), doses)
 
 
 def anchored(bundle: Bundle, cells: ControlCells) -> tuple[Controls, torch.Tensor]:
@@ -94,6 +94,11 @@ class Start:
         """Return what trained contexts tell of the one of all control cells; None for several."""
         return in_context(self.bundle.calibration, self.cells, self.target)
 
+    @cached_property
+    def _levels(self) -> np.ndarray:
+        """Return the levels of the covariates of all control cells."""
+        return self.cells.covariates(self.bundle.vocabulary)
+
     def expressed(self) -> np.ndarray:
         """Mark [G] the genes that control cells express and no training perturbation targets."""
         vocabulary = self.bundle.vocabulary
@@ -104,8 +109,7 @@ class Start:
     def condition(self, labels: Sequence[str], source: np.ndarray) -> Condition:
         """Return the conditions of cells that start from the control cells `source`."""
         vocabulary = self.bundle.vocabulary
-        covariates = self.cells.covariates(vocabulary)[source]
-        made = condition_of(vocabulary, labels, covariates, self.dose)
+        made = condition_of(vocabulary, labels, self._levels[source], self.dose)
         return made.to(self.bundle.model.device())
 
 

@@ -10,13 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gpjepa.core.random import torch_stream
-from gpjepa.inference.cells import CellTable
+from gpjepa.inference.cells import BATCH, CellTable
 from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.predictor import Prediction
 
 ROWS = 8192  # cell × perturbation rows that are run through the model at once
+FEW = 128  # cells that are decoded at once, in single precision
 SAMPLES = 4  # latent draws per control cell
 LEARNED_SAMPLES = 1  # of a head that evaluates a network many times for each
 
@@ -47,24 +48,38 @@ class Controls:
 @torch.no_grad()
 def encode_controls(model: WorldModel, cells: CellTable) -> Controls:
     """Encode control cells with the model's encoder."""
-    device = model.device()
-    states, libraries, classes, expected = [], [], [], []
-    counts = torch.zeros(cells.counts.shape[1], device=device, dtype=torch.float64)
-    for dense, library in cells.batches(device):
-        state = model.encoder(dense, library)
+    device, genes = model.device(), int(cells.counts.shape[1])
+    states, libraries, sums = [], [], []
+    counts = torch.zeros(genes, device=device, dtype=torch.float64)
+    for start in range(0, len(cells), BATCH):
+        sparse, library = cells.sparse(slice(start, start + BATCH), device)
+        state = model.encoder(sparse, library)
         states.append(state)
         libraries.append(library)
-        counts += dense.sum(dim=0, dtype=torch.float64)
-        classes.append(library.double() @ model.decoder.log_shares(state).exp().double())
-        expected.append(library.double() @ model.decoder.mean_shares(state).double())
+        counts += torch.bincount(sparse.gene, weights=sparse.value.double(), minlength=genes)
+        for row in range(0, len(state), FEW):
+            part = slice(row, row + FEW)
+            sums.append(_decoded_sums(model, state[part], library[part]))
     library = torch.cat(libraries)
     total = library.double().sum()
-    decoded = torch.stack(classes).sum(dim=0) / total
-    kept = torch.stack(expected).sum(dim=0) / total / decoded[: counts.shape[0]]
+    classes, expected = (torch.stack(each).sum(dim=0) for each in zip(*sums, strict=True))
+    decoded = classes / total
+    kept = expected / total / decoded[:genes]
     shares = counts / total / kept
     if decoded.shape[0] > shares.shape[0]:
         shares = torch.cat((shares, (1.0 - shares.sum()).clamp_min(1e-9).unsqueeze(0)))
     return Controls(torch.cat(states), library, shares.float(), decoded.float())
+
+
+def _decoded_sums(
+    model: WorldModel, state: Float[Tensor, "B D"], library: Float[Tensor, " B"]
+) -> tuple[Float[Tensor, " C"], Float[Tensor, " G"]]:
+    """Return the sums over cells, double precision, of decoded classes and of expected counts."""
+    decoder = model.decoder
+    classes = (library @ decoder.class_shares(state)).double()
+    if decoder.zero is None:
+        return classes, classes[: decoder.genes]
+    return classes, (library @ decoder.mean_shares(state)).double()
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,10 @@ from torch import Tensor
 from gpjepa.core.errors import NumericError
 from gpjepa.core.random import numpy_stream, torch_stream
 from gpjepa.inference.cells import CellTable
+from gpjepa.inference.naming import drawing
 from gpjepa.model.abduction import counterfactual_counts
+from gpjepa.model.decoded import finite, plain
+from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.sparse_counts import SparseCounts, csr_of
@@ -38,7 +42,19 @@ def draw_sources(available: int, wanted: int, seed: int) -> np.ndarray:
     return np.sort(drawn[:wanted])
 
 
-@torch.no_grad()
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """A population that is asked for: a row of `condition` for each cell, and its seed.
+
+    `steering` adds to the logits of what cells become, see `steer`. A `label` names it in errors.
+    """
+
+    condition: Condition
+    seed: int
+    steering: Float[Tensor, " C"] | None = None
+    label: str | None = None
+
+
 def respond(
     model: WorldModel,
     controls: CellTable,
@@ -48,33 +64,112 @@ def respond(
     seed: int,
     steering: Float[Tensor, " C"] | None = None,
 ) -> Population:
-    """Sample one cell for each row of `condition`: what the control cells `source` become.
+    """Return the one population of `respond_each` under `condition`."""
+    return respond_each(model, controls, [Wanted(condition, seed, steering)], source, offset)[0]
+
+
+@torch.no_grad()
+def respond_each(
+    model: WorldModel,
+    controls: CellTable,
+    wanted: Sequence[Wanted],
+    source: np.ndarray,
+    offset: Float[Tensor, " C"] | None,
+    states: Float[Tensor, "N D"] | None = None,
+) -> list[Population]:
+    """Sample populations that all start from the control cells `source`, a cell from each.
 
     A sampled cell keeps what is its control cell's own, see `counterfactual`; its latent is drawn
     from the head. Library sizes are those of the control cells; without a rest of the
     transcriptome, where a library is the sum over the genes, they are the sums that result.
-    `steering` adds to the logits of what cells become, see `steer`. Raises `NumericError` for
-    non-finite rates.
+    Controls are read and decoded once for all populations, and encoded if `states`, those of all
+    `controls`, are not given. Raises `NumericError` for non-finite rates.
     """
     device = model.device()
-    generator = torch_stream(seed, "respond", device=device)
-    parts: list[csr_matrix] = []
-    totals: list[np.ndarray] = []
+    generators = [torch_stream(one.seed, "respond", device=device) for one in wanted]
+    parts: list[list[csr_matrix]] = [[] for _ in wanted]
     for start in range(0, len(source), ROWS):
         rows = np.arange(start, min(start + ROWS, len(source)))
-        counts, library = controls.sparse(source[rows], device)
-        state = model.encoder(counts, library)
-        prediction = model.predict(state, condition.rows(torch.from_numpy(rows).to(device)))
-        latent = model.head.sample(prediction, generator)
-        states = (prediction.start, latent)
-        members = condition.members[torch.from_numpy(rows)].to(device)
-        changed = become(
-            model, counts, library, states, offset, generator, steering, members=members
+        index, own = source[rows], torch.from_numpy(rows).to(device)
+        counts, library = controls.sparse(index, device)
+        if states is None:
+            state = model.encoder(counts, library)
+        else:
+            state = states[torch.from_numpy(index).to(device)]
+        origin = _Origin.of(model, counts, library, state, offset)
+        for one, generator, drawn in zip(wanted, generators, parts, strict=True):
+            with drawing(one.label):
+                drawn.append(csr_of(_under(model, origin, one, own, generator)))
+    return [_population(model, drawn, controls, source) for drawn in parts]
+
+
+@dataclass(frozen=True, eq=False)
+class _Origin:
+    """Control cells that populations start from: what is the same for all of these."""
+
+    counts: SparseCounts
+    library: Float[Tensor, " B"]
+    state: Float[Tensor, "B D"]
+    decoded: CountDistribution
+    offset: Float[Tensor, " C"] | None
+
+    @staticmethod
+    def of(
+        model: WorldModel,
+        counts: SparseCounts,
+        library: Float[Tensor, " B"],
+        state: Float[Tensor, "B D"],
+        offset: Float[Tensor, " C"] | None,
+    ) -> _Origin:
+        """Decode where the cells depart from."""
+        first = state if model.start is None else model.start(state)
+        decoded = model.decoder.read_once(first, library, offset)
+        return _Origin(counts, library, state, decoded, offset)
+
+
+def _under(
+    model: WorldModel,
+    origin: _Origin,
+    wanted: Wanted,
+    rows: Int[Tensor, " B"],
+    generator: torch.Generator,
+) -> SparseCounts:
+    """Return what control cells become under the `rows` of a condition."""
+    condition, steering = wanted.condition.rows(rows), wanted.steering
+    latent = model.head.sample(model.predict(origin.state, condition), generator)
+    after = _led(model, latent, origin.library, origin.offset, steering)
+    before = origin.decoded
+    if model.responders is not None:  # cells that escape stay as they are
+        before, after = plain(before), plain(after)
+        members = condition.members.to(origin.library.device)
+        after = model.outcome(members, before, after, generator, led=steering is not None)
+    changed = counterfactual_counts(origin.counts, before, after, generator)
+    return settle(model, changed, origin.library, generator)
+
+
+def _population(
+    model: WorldModel, drawn: Sequence[csr_matrix], controls: CellTable, source: np.ndarray
+) -> Population:
+    counts = vstack(drawn, format="csr") if len(drawn) > 1 else drawn[0]
+    return Population(counts, library_of(model, counts, controls.library[source]), source)
+
+
+def _led(
+    model: WorldModel,
+    latent: Float[Tensor, "B D"],
+    library: Float[Tensor, " B"],
+    offset: Float[Tensor, " C"] | None,
+    steering: Float[Tensor, " C"] | None,
+) -> CountDistribution:
+    """Decode what cells become; raise `NumericError` for rates that are not finite."""
+    led = steering if offset is None or steering is None else offset + steering
+    after = model.decoder.read_once(latent, library, offset if led is None else led)
+    if not finite(after):
+        raise NumericError(
+            "the decoder returned rates that are not finite; expected finite ones; the model "
+            "did not train: look at its history"
         )
-        drawn = csr_of(changed)
-        parts.append(drawn)
-        totals.append(library_of(model, drawn, controls.library[source[rows]]))
-    return Population(vstack(parts, format="csr"), np.concatenate(totals), source)
+    return after
 
 
 def become(
@@ -84,28 +179,15 @@ def become(
     states: tuple[Float[Tensor, "B D"], Float[Tensor, "B D"]],
     offset: Float[Tensor, " C"] | None,
     generator: torch.Generator,
-    steering: Float[Tensor, " C"] | None = None,
-    members: Int[Tensor, "B K"] | None = None,
 ) -> SparseCounts:
     """Return the counts of control cells whose state goes from the first to the second.
 
-    `steering` adds to the logits of the second. With the `members` of each cell's perturbation,
-    those that the model takes for escapers stay as they are. Raises `NumericError` for rates
-    that are not finite.
+    Raises `NumericError` for rates that are not finite.
     """
-    led = steering if offset is None or steering is None else offset + steering
-    before = model.decoder(states[0], library, offset)
-    after = model.decoder(states[1], library, offset if led is None else led)
-    if not bool(torch.isfinite(after.mean.sum(dim=1)).all()):
-        raise NumericError(
-            "the decoder returned rates that are not finite; expected finite ones; the model "
-            "did not train: look at its history"
-        )
-    if members is not None:
-        after = model.outcome(members, before, after, generator, led=steering is not None)
-    return settle(
-        model, counterfactual_counts(counts, before, after, generator), library, generator
-    )
+    before = model.decoder.read_once(states[0], library, offset)
+    after = _led(model, states[1], library, offset, None)
+    changed = counterfactual_counts(counts, before, after, generator)
+    return settle(model, changed, library, generator)
 
 
 def settle(

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from gpjepa.model.counterfactual_rows import Rule, by_rows
+from gpjepa.model.decoded import DecodedCounts
 from gpjepa.model.distributions import (
     TINY,
     CountDistribution,
     ZeroInflatedNegativeBinomial,
     draw_negative_binomial,
 )
-from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.kernels import available
 from gpjepa.model.sparse_counts import SparseCounts, sparse_of
 
 PRIOR = 0.5  # counts added on both sides when the sum of a gene is brought to its mean
 ROUNDS = 5  # of Newton's method on that
-COLUMNS = 512  # genes that a thread takes at once
 CLOSE = 1e-3  # relative change of a factor at which they end
+RULE = Rule(PRIOR, ROUNDS, CLOSE)
 
 
 def counterfactual(
@@ -45,8 +46,8 @@ def counterfactual(
     if isinstance(before, ZeroInflatedNegativeBinomial):
         assert isinstance(after, ZeroInflatedNegativeBinomial)
         counts, gone = _without_inflation(counts, before, after, generator)
-    elif available(counts, before.mu, after.mu, before.dispersion):
-        return _by_rows(sparse_of(counts), before, after, generator).dense()
+    elif _compiled(counts, before, after):
+        return by_rows(sparse_of(counts), before, after, generator, RULE).dense()
     rate = expected_rate(counts, before)
     ratio = _ratio(counts, rate, before, after, gone).flatten()
     changed, rate = counts.flatten(), rate.flatten()
@@ -68,10 +69,10 @@ def counterfactual_counts(
     generator: Generator,
 ) -> SparseCounts:
     """Return what `counterfactual` does, of counts without their zeros."""
-    plain = isinstance(before, ZeroInflatedNegativeBinomial)
-    if plain or not available(counts.value, before.mu, after.mu, before.dispersion):
-        return sparse_of(counterfactual(counts.dense(), before, after, generator))
-    return _by_rows(counts, before, after, generator)
+    inflated = isinstance(before, ZeroInflatedNegativeBinomial)
+    if not inflated and (_decoded(before, after) or _compiled(counts.value, before, after)):
+        return by_rows(counts, before, after, generator, RULE)
+    return sparse_of(counterfactual(counts.dense(), before, after, generator))
 
 
 def expected_rate(
@@ -89,6 +90,14 @@ def abducted_rate(
     size = (counts + distribution.dispersion).contiguous()
     gain = torch._standard_gamma(size, generator=generator) / size
     return gain * expected_rate(counts, distribution)
+
+
+def _decoded(*distributions: CountDistribution) -> bool:
+    return all(isinstance(each, DecodedCounts) for each in distributions)
+
+
+def _compiled(value: Tensor, before: CountDistribution, after: CountDistribution) -> bool:
+    return available(value, before.mu, after.mu, before.dispersion)
 
 
 def _ratio(
@@ -119,50 +128,6 @@ def _ratio(
         if settled:
             break
     return ratio * factor
-
-
-def _by_rows(
-    counts: SparseCounts,
-    before: CountDistribution,
-    after: CountDistribution,
-    generator: Generator,
-) -> SparseCounts:
-    """Draw the counterfactual counts cell by cell, compiled; the same distribution."""
-    from gpjepa.model.kernels import population_rows
-
-    rows, genes = counts.shape
-    theta = before.dispersion.contiguous().numpy()
-    means = before.mu.contiguous().numpy(), after.mu.contiguous().numpy()
-    factor = _factors(counts, means, theta)
-    seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
-    edges, starts = blocks(rows), np.zeros(rows + 1, np.int64)
-    read = (*counts.arrays(), counts.value.numpy(), *means, theta, factor, seeds)
-    drawn: list[tuple[np.ndarray, np.ndarray]] = [(starts, starts)] * len(edges)
-
-    def work(block: int) -> None:
-        drawn[block] = population_rows.changed(*read, *edges[block], starts[1:])
-
-    side_by_side(work, len(edges))
-    gene, value = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    return SparseCounts(
-        torch.from_numpy(starts).cumsum(0),
-        torch.from_numpy(gene),
-        torch.from_numpy(value.astype(np.float32)),
-        genes,
-    )
-
-
-def _factors(
-    counts: SparseCounts, means: tuple[np.ndarray, np.ndarray], theta: np.ndarray
-) -> np.ndarray:
-    """Return the factors of `_ratio` [G], compiled; some genes settle before others."""
-    from gpjepa.model.kernels import gene_factors
-
-    factor, edges = np.empty_like(theta), blocks(len(theta), size=COLUMNS)
-    given = (*means, theta, *counts.arrays(), counts.value.numpy())
-    rule = (np.float32(PRIOR), ROUNDS, np.float32(CLOSE))
-    side_by_side(lambda i: gene_factors.balance(*given, *edges[i], *rule, factor), len(edges))
-    return factor
 
 
 def _without_inflation(

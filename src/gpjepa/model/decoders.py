@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gpjepa.model.count_terms import Asked, count_terms, scaled_shares
+from gpjepa.model.decoded import DecodedCounts
 from gpjepa.model.distributions import (
     CountDistribution,
     NegativeBinomial,
@@ -60,6 +61,14 @@ class CountDecoder(nn.Module):
         logits = self.logits(self.body(latent)).float()
         return torch.log_softmax(logits if offset is None else logits + offset, dim=1)
 
+    def class_shares(self, latent: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
+        """Return the share of the library that each class takes."""
+        body = self.body(latent)
+        if torch.is_grad_enabled() or not available(body, self.logits.bias):
+            return self.log_shares(latent).exp()
+        ones, logits = torch.ones(len(body)), self.logits
+        return scaled_shares(body, logits.weight, logits.bias, ones, len(logits.bias))
+
     def forward(
         self,
         latent: Float[Tensor, "B D"],
@@ -71,6 +80,22 @@ class CountDecoder(nn.Module):
         dispersion = torch.exp(self.log_dispersion.float()).contiguous()
         zero = None if self.zero is None else self.zero(self.body(latent)).float()
         return _distribution(mean, dispersion, zero)
+
+    def read_once(
+        self,
+        latent: Float[Tensor, "B D"],
+        library: Float[Tensor, " B"],
+        offset: Float[Tensor, " C"] | None = None,
+    ) -> CountDistribution:
+        """Return what a call does, of rates that are made where they are read, if compiled."""
+        body, library = self.body(latent), library.float()
+        served = not torch.is_grad_enabled() and available(body, library)
+        if self.zero is not None or not served:
+            return self(latent, library, offset)
+        bias = self.logits.bias if offset is None else self.logits.bias + offset
+        dispersion = torch.exp(self.log_dispersion.float()).contiguous()
+        weight = self.logits.weight.detach()
+        return DecodedCounts(body.contiguous(), weight, bias.detach(), library, dispersion)
 
     def _scaled_shares(
         self,

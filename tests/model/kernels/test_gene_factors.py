@@ -20,17 +20,27 @@ def made(rows: int, genes: int):
 
 
 def balanced(counts, before, after, theta, edges, rounds: int = 30):
+    """Return factors of all tiles' genes, and what else `balance` writes."""
     sparse = sparse_of(torch.from_numpy(counts))
-    given = (before, after, theta, *sparse.arrays(), sparse.value.numpy())
-    factor = np.empty_like(theta)
+    rows, genes = counts.shape
+    tiles = -(-genes // gene_factors.TILE)
+    stops = np.empty((tiles + 1, rows), np.int64)
+    gene_factors.places(*sparse.arrays(), stops)
+    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
+    tables = ((before, after), (none, none), table, (none, none), none, none)
+    factor = np.empty(tiles * gene_factors.TILE, np.float32)
+    gain = np.empty((tiles, rows), np.float32)
+    write = (factor, gain, *(np.empty(len(sparse.gene), np.float32) for _ in range(2)))
+    read = (sparse.gene.numpy(), sparse.value.numpy(), stops, tables, theta)
+    rule = (np.float32(0.5), rounds, np.float32(1e-6))
     for first, last in edges:
-        gene_factors.balance(*given, first, last, np.float32(0.5), rounds, np.float32(1e-6), factor)
-    return factor
+        gene_factors.balance(*read, first, last, *rule, *write)
+    return write
 
 
 def test_expected_sums_become_those_wanted_with_the_prior_counts() -> None:
     counts, before, after, theta = made(90, 300)
-    factor = balanced(counts, before, after, theta, [(0, 300)])
+    factor = balanced(counts, before, after, theta, [(0, 10)])[0][:300]
     rate = before * (theta + counts) / (theta + before)
     ratio = factor * after / before
     expected = np.where(ratio < 1.0, counts * ratio, counts + (ratio - 1.0) * rate).sum(axis=0)
@@ -38,8 +48,26 @@ def test_expected_sums_become_those_wanted_with_the_prior_counts() -> None:
     assert factor.std() > 0.01
 
 
+def test_draws_are_told_of_what_changes() -> None:
+    counts, before, after, theta = made(50, 70)  # the last tile is not full
+    factor, gain, by, rate = balanced(counts, before, after, theta, [(0, 3)])
+    low, ratio = before * theta / (theta + before), factor[:70] * after / before
+    silent = np.where(counts > 0, 0.0, np.maximum(ratio - 1.0, 0.0) * low)
+    each = np.add.reduceat(silent, [0, 32, 64], axis=1)
+    np.testing.assert_allclose(gain.T, each, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(by, ratio[counts > 0], rtol=1e-5)
+    np.testing.assert_allclose(rate, low[counts > 0], rtol=1e-5)
+
+
 def test_genes_do_not_depend_on_which_are_taken_together() -> None:
     given = made(40, 300)
-    whole = balanced(*given, [(0, 300)])
-    parts = balanced(*given, [(128, 300), (0, 128)])
-    assert np.array_equal(whole, parts)
+    whole, parts = balanced(*given, [(0, 10)]), balanced(*given, [(4, 10), (0, 4)])
+    for one, other in zip(whole, parts, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_counts_are_found_tile_by_tile() -> None:
+    starts, genes = np.array([0, 3, 3, 5]), np.array([0, 31, 64, 33, 95], np.int32)
+    stops = np.empty((4, 3), np.int64)
+    gene_factors.places(starts, genes, stops)
+    assert stops.tolist() == [[0, 3, 3], [2, 3, 3], [2, 3, 4], [3, 3, 5]]

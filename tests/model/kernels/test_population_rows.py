@@ -6,9 +6,25 @@ from scipy import stats
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels import population_rows
+from gpjepa.model.kernels import gene_factors, population_rows
 
 CELLS = 20_000
+
+
+def read(starts, genes, values, before, after, theta, seeds) -> tuple:
+    """Return what `changed` reads of rates that no factor is on."""
+    rows, tiles = len(starts) - 1, -(-len(theta) // gene_factors.TILE)
+    stops = np.empty((tiles + 1, rows), np.int64)
+    gene_factors.places(starts, genes, stops)
+    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
+    tables = ((before, after), (none, none), table, (none, none), none, none)
+    factor = np.empty(tiles * gene_factors.TILE, np.float32)
+    gain, told = np.empty((tiles, rows), np.float32), np.empty((2, len(genes)), np.float32)
+    write = (factor, gain, *told)
+    rule = (np.float32(0.5), 0, np.float32(0.0))
+    gene_factors.balance(genes, values, stops, tables, theta, 0, tiles, *rule, *write)
+    assert (factor == 1.0).all()
+    return (starts, genes, values, tables, theta, *write, seeds)
 
 
 def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.ndarray:
@@ -17,10 +33,10 @@ def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.
     starts = np.arange(rows + 1, dtype=np.int64) * len(genes)
     values = np.tile(np.asarray(counts, np.float32)[genes], rows)
     means = [np.tile(np.asarray(mean, np.float32), (rows, 1)) for mean in (before, after)]
-    theta, one = np.asarray(theta, np.float32), np.ones(len(counts), np.float32)
     seeds = np.random.default_rng(seed).integers(2**62, size=rows)
     number = np.empty(rows, np.int64)
-    given = (starts, np.tile(genes, rows), values, *means, theta, one, seeds)
+    theta = np.asarray(theta, np.float32)
+    given = read(starts, np.tile(genes, rows), values, *means, theta, seeds)
     gene, value = population_rows.changed(*given, 0, rows, number)
     out = np.zeros((rows, len(counts)), int)
     out[np.repeat(np.arange(rows), number), gene] = value
@@ -90,7 +106,7 @@ def test_cells_do_not_depend_on_which_others_are_drawn() -> None:
     starts = np.r_[0, np.cumsum(np.bincount(cell, minlength=60))]
     means = [np.exp(rng.normal(size=(60, 30))).astype(np.float32) for _ in range(2)]
     seeds, one = rng.integers(2**62, size=60), np.ones(30, np.float32)
-    given = (starts, gene.astype(np.int32), dense[cell, gene], *means, one, one, seeds)
+    given = read(starts, gene.astype(np.int32), dense[cell, gene], *means, one, seeds)
     number, parts = np.empty(60, np.int64), np.empty(60, np.int64)
     whole = population_rows.changed(*given, 0, 60, number)
     some = [

@@ -1,8 +1,8 @@
 """What the changes of a gene's rates are multiplied by, so that its sum over cells is as wanted.
 
-Newton's method, some genes at a time for all cells while they lie in the cache; numba. B cells, G
-genes, single precision. Counts above zero are rows in CSR form: `starts` [B + 1], `genes` [N] in
-order and `counts` [N].
+Numba; B cells, G genes in T tiles, single precision. The genes of a tile stay in the cache while
+Newton's method goes over all cells. Counts above zero are rows in CSR form: `starts` [B + 1],
+`genes` [N] in order and `counts` [N].
 """
 
 from __future__ import annotations
@@ -13,116 +13,120 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from gpjepa.model.kernels.rate_tiles import TILE, changes
+
 FLOAT = np.float32
-LEAST = FLOAT(1e-30)
-TOGETHER = 128  # genes whose sums are made at once
+ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)
-def _expected(before, after, dispersion, first, low, high, wanted):
-    """Write of each cell E[λ | 0] = μ θ/(θ + μ) and what it becomes; add up the means after."""
-    for row in range(before.shape[0]):
-        for g in range(dispersion.shape[0]):
-            mean, ahead, theta = before[row, first + g], after[row, first + g], dispersion[g]
-            share = theta / (theta + mean)
-            low[row, g] = mean * share
-            high[row, g] = ahead * share
-            wanted[g] += ahead
+def places(starts, genes, stops):
+    """Write where the counts of each tile begin in each cell, `stops` [T + 1, B]."""
+    last = stops.shape[0] - 1
+    for row in range(starts.shape[0] - 1):
+        tile = 0
+        for i in range(starts[row], starts[row + 1]):
+            while TILE * tile <= genes[i]:
+                stops[tile, row] = i
+                tile += 1
+        while tile <= last:
+            stops[tile, row] = starts[row + 1]
+            tile += 1
 
 
 @njit(**OPTIONS)
-def _of_zeros(low, high, factor, slope, steepness):
-    """Add what cells without counts gain where their rates rise."""
-    for row in range(low.shape[0]):
-        for g in range(factor.shape[0]):
-            rises = high[row, g] * factor[g] > low[row, g]
-            slope[g] += low[row, g] if rises else FLOAT(0.0)
-            steepness[g] += high[row, g] if rises else FLOAT(0.0)
+def _spread(csr, tile, shown, total):
+    """Write the counts of a tile's genes to `shown` [B, TILE] and add them up."""
+    genes, counts, stops = csr
+    shown[:] = ZERO
+    for row in range(shown.shape[0]):
+        for i in range(stops[tile, row], stops[tile + 1, row]):
+            k = genes[i] - TILE * tile
+            shown[row, k] = counts[i]
+            total[k] += counts[i]
 
 
 @njit(**OPTIONS)
-def _taken(csr, low, high, dispersion, first, where, entry, total):
-    """Gather of some genes' counts what they add, in E[λ | 0]; return how many they are.
-
-    `where` [B] is how far each cell's counts have been gone along.
-    """
-    (starts, genes, counts), (gene, rising, falling, lows, highs) = csr, entry
-    at, stop = 0, first + dispersion.shape[0]
-    for row in range(low.shape[0]):
-        i, end = where[row], starts[row + 1]
-        while i < end and genes[i] < stop:
-            g = genes[i] - first
-            lows[at], highs[at] = max(low[row, g], LEAST), high[row, g]
-            gene[at] = g
-            rising[at], falling[at] = counts[i] / dispersion[g], counts[i] / lows[at]
-            total[g] += counts[i]
-            at += 1
-            i += 1
-        where[row] = i
-    return at
+def _slopes(ratio, low, shown, inverse, factor, slope, steepness):
+    """Add what rates change by: E[λ | x] where they rise, x where they fall."""
+    for row in range(ratio.shape[0]):
+        for k in range(TILE):
+            own, x = ratio[row, k], shown[row, k]
+            expected = low[row, k] * (ONE + x * inverse[k])
+            share = expected if own * factor[k] >= ONE else x
+            slope[k] += share
+            steepness[k] += share * own
 
 
 @njit(**OPTIONS)
-def _of_counts(entry, number, factor, slope, steepness):
-    """Add what counts above zero change: themselves where their rate falls."""
-    gene, rising, falling, low, high = entry
-    for i in range(number):
-        g, b, a = gene[i], low[i], high[i]
-        if_rises, if_falls = rising[i], falling[i]
-        share = if_rises if a * factor[g] > b else if_falls
-        slope[g] += share * b
-        steepness[g] += share * a
+def _balanced(ratio, low, shown, inverse, given, rounds, factor):
+    """Do the rounds of Newton's method for the genes of a tile."""
+    wanted, total, prior, close = given
+    slope, steepness = np.empty(TILE, FLOAT), np.empty(TILE, FLOAT)
+    factor[:] = ONE
+    for _ in range(rounds):
+        slope[:] = ZERO
+        steepness[:] = prior
+        _slopes(ratio, low, shown, inverse, factor, slope, steepness)
+        settled = True
+        for k in range(TILE):
+            now = factor[k]
+            expected = now * steepness[k] + total[k] - slope[k]
+            moved = now + (wanted[k] + prior - expected) / steepness[k]
+            factor[k] = min(max(moved, FLOAT(0.1) * now), FLOAT(10.0) * now)
+            settled &= abs(factor[k] - now) <= close * now
+        if settled:
+            break
+
+
+@njit(fastmath=True, **OPTIONS)
+def _gain_of_silent(ratio, low, shown, factor, row):
+    """Return what a cell's genes without a count gain, (r − 1) E[λ | 0] where r is above 1."""
+    gain = ZERO
+    for k in range(TILE):
+        more = max(ratio[row, k] * factor[k] - ONE, ZERO) * low[row, k]
+        gain += more if shown[row, k] == ZERO else ZERO
+    return gain
+
+
+@njit(**OPTIONS)
+def _told(csr, tile, read, factor, told):
+    """Write what the draws read: gains of genes without counts, and the rates of the others."""
+    (genes, _, stops), (ratio, low, shown), (gain, by, rate) = csr, read, told
+    for row in range(shown.shape[0]):
+        gain[tile, row] = _gain_of_silent(ratio, low, shown, factor, row)
+        for i in range(stops[tile, row], stops[tile + 1, row]):
+            k = genes[i] - TILE * tile
+            by[i], rate[i] = ratio[row, k] * factor[k], low[row, k]
 
 
 @njit(**OPTIONS)
 def balance(
-    before, after, dispersion, starts, genes, counts, first, last, prior, rounds, close, factor
-):
-    """Write the `factor` [G] of the genes `first` to `last`.
+    genes, counts, stops, tables, dispersion, first, last, prior, rounds, close,
+    factor, gain, by, rate,
+):  # fmt: skip
+    """Write the `factor` [T · TILE] of tiles `first` to `last`, and what the draws read.
 
-    The ratio of `after` [B, G] to `before`, times the factor, is what a rate changes by: x counts
-    become x r where it falls by r, x + (r − 1) E[λ | x] where it rises. `prior` counts are added
-    on both sides; at most so many `rounds`, until no factor of `TOGETHER` genes changes by more
-    than `close` of it.
+    `tables` are what `rate_tiles.rates` makes rates of. Of one that changes by r, the factor in it,
+    x counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum is to be that
+    of the rates after. `prior` counts are added on both sides; at most so many `rounds`, until no
+    factor of a tile changes by more than `close` of it.
+
+    `gain` [T, B] becomes what genes without a count gain in a tile, `by` and `rate` [N] what the
+    rate of each count changes by, the factor in it, and its E[λ | 0].
     """
-    rows = before.shape[0]
-    low, high = np.empty((rows, TOGETHER), FLOAT), np.empty((rows, TOGETHER), FLOAT)
-    where, most = np.empty(rows, np.int64), 0
-    for row in range(rows):
-        own = genes[starts[row] : starts[row + 1]]
-        where[row] = starts[row] + np.searchsorted(own, first)
-        most += starts[row] + np.searchsorted(own, last) - where[row]
-    space = np.empty((4, most), FLOAT)
-    entry = (np.empty(most, np.int32), space[0], space[1], space[2], space[3])
-    for start in range(first, last, TOGETHER):
-        stop = min(start + TOGETHER, last)
-        wanted, total = np.zeros(stop - start, FLOAT), np.zeros(stop - start, FLOAT)
-        theta = dispersion[start:stop]
-        _expected(before, after, theta, start, low, high, wanted)
-        csr = (starts, genes, counts)
-        number = _taken(csr, low, high, theta, start, where, entry, total)
-        given, own = (wanted, total, prior, close), factor[start:stop]
-        _balanced(low, high, entry, number, given, rounds, own)
-
-
-@njit(**OPTIONS)
-def _balanced(low, high, entry, number, given, rounds, factor):
-    """Do the rounds of Newton's method for genes that lie in the cache together."""
-    wanted, total, prior, close = given
-    slope, steepness = np.empty_like(factor), np.empty_like(factor)
-    factor[:] = FLOAT(1.0)
-    for _ in range(rounds):
-        slope[:] = FLOAT(0.0)
-        steepness[:] = prior
-        _of_zeros(low, high, factor, slope, steepness)
-        _of_counts(entry, number, factor, slope, steepness)
-        settled = True
-        for g in range(factor.shape[0]):
-            now = factor[g]
-            expected = now * steepness[g] + total[g] - slope[g]
-            moved = now + (wanted[g] + prior - expected) / steepness[g]
-            factor[g] = min(max(moved, FLOAT(0.1) * now), FLOAT(10.0) * now)
-            settled &= abs(factor[g] - now) <= close * now
-        if settled:
-            break
+    rows, csr = stops.shape[1], (genes, counts, stops)
+    ratio, low = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
+    shown, inverse = np.empty((rows, TILE), FLOAT), np.zeros(TILE, FLOAT)
+    for tile in range(first, last):
+        start = TILE * tile
+        theta = dispersion[start : start + TILE]
+        inverse[:] = ZERO
+        inverse[: theta.shape[0]] = ONE / theta
+        wanted, total = np.zeros(TILE, FLOAT), np.zeros(TILE, FLOAT)
+        changes(tables, tile, theta, ratio, low, wanted)
+        _spread(csr, tile, shown, total)
+        own, given = factor[start : start + TILE], (wanted, total, prior, close)
+        _balanced(ratio, low, shown, inverse, given, rounds, own)
+        _told(csr, tile, (ratio, low, shown), own, (gain, by, rate))

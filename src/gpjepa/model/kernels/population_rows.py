@@ -19,54 +19,29 @@ from numba import njit
 
 from gpjepa.model.kernels.draws import logarithmic, negative_binomial, thinned, uniform, waiting
 from gpjepa.model.kernels.maths import log1p_of
+from gpjepa.model.kernels.rate_tiles import LEAST as LEAST_RATE
+from gpjepa.model.kernels.rate_tiles import TILE, rates
 
 FLOAT, WORD = np.float32, np.uint64
 LEAST = FLOAT(1e-30)
-STRETCH = 32  # genes whose rates are summed
-MUCH = FLOAT(4.0)  # expected events of a gene from which its count is drawn by itself
+MUCH = FLOAT(4.0)  # expected events from which a count is drawn by itself
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
 @njit(**OPTIONS)
-def _gains(before, after, dispersion, factor, mean):
-    """Write the expected gain of each gene as if it had no count, (r − 1) E[λ | 0] above zero."""
-    for g in range(dispersion.shape[0]):
-        more = max(after[g] * factor[g] - before[g], FLOAT(0.0))
-        mean[g] = more * dispersion[g] / (dispersion[g] + before[g])
-
-
-@njit(fastmath=True, **OPTIONS)
-def _sums(mean, total):
-    """Sum the means of each stretch, a row."""
-    for stretch in range(mean.shape[0]):
-        here = FLOAT(0.0)
-        for g in range(STRETCH):
-            here += mean[stretch, g]
-        total[stretch] = here
-
-
-@njit(**OPTIONS)
-def _take(own, before, after, dispersion, factor, mean, low, high, theta, gain):
-    """Gather what belongs to the genes with counts, and take them from the others."""
-    for i in range(own.shape[0]):
-        g = own[i]
-        low[i], high[i], theta[i] = before[g], after[g] * factor[g], dispersion[g]
-        gain[i] = mean[g]
-        mean[g] = FLOAT(0.0)
-
-
-@njit(**OPTIONS)
-def _rates(count, low, high, theta, gain, odds, size, rate):
-    """Write of each count the rate of its process, and what its events bring.
+def _rates(count, theta, by, low, gain, odds, size, rate):
+    """Write of each count what it is expected to gain, the rate of its process, what events bring.
 
     Where it rises, NB of dispersion `size` and mean `size` · `odds`; else 1/(1 + `odds`) is the
     probability to keep each.
     """
     for i in range(count.shape[0]):
-        rises = gain[i] > FLOAT(0.0)
-        fall = max(low[i] - high[i], FLOAT(0.0)) / max(high[i], LEAST)
+        rises = by[i] > FLOAT(1.0)
+        gain[i] = max(by[i] - FLOAT(1.0), FLOAT(0.0)) * low[i]
+        fall = max(FLOAT(1.0) - by[i], FLOAT(0.0)) / max(by[i], LEAST)
         odds[i] = gain[i] / theta[i] if rises else fall
         size[i] = count[i] + (theta[i] if rises else FLOAT(0.0))
+    for i in range(count.shape[0]):
         rate[i] = size[i] * log1p_of(odds[i])
 
 
@@ -112,14 +87,32 @@ def _event(state, mean, size):
 
 
 @njit(**OPTIONS)
+def _gains(before, after, width, dispersion, factor, start, own, i, mean):
+    """Write the expected gains of a tile's genes; return how far `own` genes were gone along.
+
+    Those with a count, from the one at `i` on, gain nothing here.
+    """
+    for k in range(width):
+        below, theta = max(before[k], LEAST_RATE), dispersion[start + k]
+        more = max(after[k] / below * factor[start + k] - FLOAT(1.0), FLOAT(0.0))
+        mean[k] = more * (below * theta / (theta + below))
+    while i < own.shape[0] and own[i] < start:
+        i += 1
+    while i < own.shape[0] and own[i] < start + width:
+        mean[own[i] - start] = FLOAT(0.0)
+        i += 1
+    return i
+
+
+@njit(**OPTIONS)
 def _large(state, mean, dispersion, first, genes, values, at):
     """Append gains of the genes of great rates, each by itself, and take their rates away."""
-    for g in range(first, min(first + STRETCH, dispersion.shape[0])):
-        if mean[g] > MUCH:
-            state, number = negative_binomial(state, float(dispersion[g]), float(mean[g]))
-            mean[g] = FLOAT(0.0)
+    for k in range(mean.shape[0]):
+        if mean[k] > MUCH:
+            state, number = negative_binomial(state, float(dispersion[first + k]), float(mean[k]))
+            mean[k] = FLOAT(0.0)
             if number:
-                genes[at], values[at] = g, number
+                genes[at], values[at] = first + k, number
                 at += 1
     return state, at
 
@@ -136,36 +129,44 @@ def _ordered(genes, values, start, stop):
 
 
 @njit(**OPTIONS)
-def _gained(state, mean, total, dispersion, genes, values):
+def _gained(state, tables, row, own, dispersion, factor, gain, genes, values):
     """Write what is gained where there is no count, in order; return the state and how many."""
-    at = 0
+    at, seen = 0, 0
+    mean, before, after = np.zeros(TILE, FLOAT), np.empty(TILE, FLOAT), np.empty(TILE, FLOAT)
     state, ahead = waiting(state)
-    for stretch in range(total.shape[0]):
-        g, start, whole = STRETCH * stretch, at, float(total[stretch])
-        stop = min(g + STRETCH, dispersion.shape[0])
+    for tile in range(gain.shape[0]):
+        whole = float(gain[tile, row])
+        if ahead >= whole and whole <= MUCH:
+            ahead -= whole
+            continue
+        first, k, begin = TILE * tile, 0, at
+        width = min(TILE, dispersion.shape[0] - first)
+        mean[width:] = FLOAT(0.0)
+        rates(tables, row, tile, dispersion.shape[0], before, after)
+        seen = _gains(before, after, width, dispersion, factor, first, own, seen, mean)
         if whole > MUCH:
-            state, at = _large(state, mean, dispersion, g, genes, values, at)
+            state, at = _large(state, mean, dispersion, first, genes, values, at)
             whole = 0.0
-            for i in range(g, stop):
+            for i in range(TILE):
                 whole += mean[i]
         large, passed = at, 0.0
         while ahead < whole:
-            while g < stop and passed + mean[g] <= ahead:
-                passed += mean[g]
-                g += 1
-            if g == stop:  # rounding: the sum is a little less
+            while k < TILE and passed + mean[k] <= ahead:
+                passed += mean[k]
+                k += 1
+            if k == TILE:  # rounding: the sum is a little less
                 break
-            state, number = _event(state, float(mean[g]), float(dispersion[g]))
-            if number and at > large and genes[at - 1] == g:
+            state, number = _event(state, float(mean[k]), float(dispersion[first + k]))
+            if number and at > large and genes[at - 1] == first + k:
                 values[at - 1] += number
             elif number:
-                genes[at], values[at] = g, number
+                genes[at], values[at] = first + k, number
                 at += 1
             state, gap = waiting(state)
             ahead += gap
         ahead = max(ahead - whole, 0.0)
-        if large > start:
-            _ordered(genes, values, start, at)
+        if large > begin:
+            _ordered(genes, values, begin, at)
     return state, at
 
 
@@ -199,31 +200,30 @@ def _with_room(array, used, more):
 
 
 @njit(**OPTIONS)
-def changed(starts, genes, counts, before, after, dispersion, factor, seeds, first, last, number):
-    """Return genes and counts of cells whose rates go from `before` to `after` times `factor` [G].
+def changed(
+    starts, genes, counts, tables, dispersion, factor, gain, by, rate, seeds, first, last, number
+):
+    """Return genes and counts of cells `first` to `last` once their rates have changed.
 
-    A rate that falls keeps each count with the ratio as probability, one that rises gains what a
-    Gamma of shape x + θ says. Cells are seeded by `seeds` [B]; `number` [B] is how many each has.
+    `tables` are what `rate_tiles.rates` makes rates of; `factor` [G], `gain` [T, B], `by` and
+    `rate` [N] are what `balance` writes of them. A rate that falls keeps each count with the ratio
+    as probability, one that rises gains what a Gamma of shape x + θ says. Cells are seeded by
+    `seeds` [B]; `number` [B] is how many each has.
     """
     width = dispersion.shape[0]
-    stretches = (width + STRETCH - 1) // STRETCH
-    table, total = np.zeros((stretches, STRETCH), FLOAT), np.empty(stretches, FLOAT)
-    mean, space = table.reshape(stretches * STRETCH), np.empty((7, width), FLOAT)
-    kept, found = np.empty(width, np.int32), np.empty(width, np.int32)
-    values = np.empty(width, np.int32)
+    space, kept = np.empty((5, width), FLOAT), np.empty(width, np.int32)
+    found, values = np.empty(width, np.int32), np.empty(width, np.int32)
+    theta, more, odds, size, speed = space[0], space[1], space[2], space[3], space[4]
     to_genes, to_values, at = np.empty(0, np.int32), np.empty(0, np.int32), 0
     for row in range(first, last):
         to_genes, to_values = _with_room(to_genes, at, width), _with_room(to_values, at, width)
-        own, count = genes[starts[row] : starts[row + 1]], counts[starts[row] : starts[row + 1]]
-        old, new = before[row], after[row]
-        _gains(old, new, dispersion, factor, mean)
-        low, high, theta, gain = space[0], space[1], space[2], space[3]
-        _take(own, old, new, dispersion, factor, mean, low, high, theta, gain)
-        odds, size, rate = space[4], space[5], space[6]
-        _rates(count, low, high, theta, gain, odds, size, rate)
-        state = _kept(WORD(seeds[row]), count, gain, odds, size, rate, kept)
-        _sums(table, total)
-        state, gained = _gained(state, mean, total, dispersion, found, values)
+        begin, stop = starts[row], starts[row + 1]
+        own, count = genes[begin:stop], counts[begin:stop]
+        for i in range(own.shape[0]):
+            theta[i] = dispersion[own[i]]
+        _rates(count, theta, by[begin:stop], rate[begin:stop], more, odds, size, speed)
+        state = _kept(WORD(seeds[row]), count, more, odds, size, speed, kept)
+        state, gained = _gained(state, tables, row, own, dispersion, factor, gain, found, values)
         end = _merged(own, kept, found, values, gained, to_genes, to_values, at)
         number[row], at = end - at, end
     return to_genes[:at], to_values[:at]

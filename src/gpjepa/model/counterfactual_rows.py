@@ -1,0 +1,97 @@
+"""Counterfactual counts cell by cell, compiled; see `abduction`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator
+
+from gpjepa.model.decoded import DecodedCounts
+from gpjepa.model.distributions import CountDistribution
+from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.sparse_counts import SparseCounts
+
+PIECE = 16  # tiles of genes that a thread takes at once
+
+
+class Rule(NamedTuple):
+    """How sums are balanced: counts added to both sides, rounds, and a change that ends them."""
+
+    prior: float
+    rounds: int
+    close: float
+
+
+def by_rows(
+    counts: SparseCounts,
+    before: CountDistribution,
+    after: CountDistribution,
+    generator: Generator,
+    rule: Rule,
+) -> SparseCounts:
+    """Return what `abduction.counterfactual_counts` does: other draws of the same distribution.
+
+    Decoded rates are made a few genes at a time where they are read: for the balance of sums, and
+    again where something is gained.
+    """
+    from gpjepa.model.kernels import population_rows
+
+    rows, edges = counts.shape[0], blocks(counts.shape[0])
+    tables, theta = _tables(before, after), before.dispersion.contiguous().numpy()
+    told = _balanced(counts, tables, theta, rule)
+    seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
+    starts = np.zeros(rows + 1, np.int64)
+    read = (*_csr(counts), tables, theta, *told, seeds)
+    drawn: list[tuple[np.ndarray, np.ndarray]] = [(starts, starts)] * len(edges)
+
+    def work(block: int) -> None:
+        drawn[block] = population_rows.changed(*read, *edges[block], starts[1:])
+
+    side_by_side(work, len(edges))
+    gene, value = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    return SparseCounts(
+        torch.from_numpy(starts).cumsum(0),
+        torch.from_numpy(gene),
+        torch.from_numpy(value.astype(np.float32)),
+        counts.genes,
+    )
+
+
+def _balanced(
+    counts: SparseCounts, tables: tuple[Any, ...], theta: np.ndarray, rule: Rule
+) -> tuple[np.ndarray, ...]:
+    """Return factors of genes, and what else draws read, see `gene_factors.balance`."""
+    from gpjepa.model.kernels import gene_factors
+
+    rows, size = counts.shape[0], gene_factors.TILE
+    tiles = -(-counts.genes // size)
+    (starts, genes, values), stops = _csr(counts), np.empty((tiles + 1, rows), np.int64)
+    gene_factors.places(starts, genes, stops)
+    factor, gain = np.empty(tiles * size, np.float32), np.empty((tiles, rows), np.float32)
+    told = (factor, gain, *(np.empty(len(genes), np.float32) for _ in range(2)))
+    ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), *told)
+    read, edges = (genes, values, stops, tables, theta), blocks(tiles, size=PIECE)
+    side_by_side(lambda i: gene_factors.balance(*read, *edges[i], *ends), len(edges))
+    return told
+
+
+def _tables(before: CountDistribution, after: CountDistribution) -> tuple[Any, ...]:
+    """Return what `population_rows.changed` makes rates of."""
+    if isinstance(before, DecodedCounts) and isinstance(after, DecodedCounts):
+        none = np.empty((0, 0), np.float32)
+        states = (before.state.contiguous().numpy(), after.state.contiguous().numpy())
+        biases = (before.biases, after.biases)
+        tops, scales = np.stack((before.levels, after.levels), axis=1)
+        return (none, none), states, before.table, biases, tops, scales
+    none, no_table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
+    return _given(before, after), (none, none), no_table, (none, none), none, none
+
+
+def _given(before: CountDistribution, after: CountDistribution) -> tuple[np.ndarray, np.ndarray]:
+    return before.mu.contiguous().numpy(), after.mu.contiguous().numpy()
+
+
+def _csr(counts: SparseCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return (*counts.arrays(), counts.value.numpy())

@@ -1,0 +1,121 @@
+"""Counts of decoded latents whose rates are made when they are read, a few genes at a time.
+
+A pass over the rates of all cells and genes through memory costs more than making them anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from gpjepa.model.count_terms import scaled_shares
+from gpjepa.model.distributions import CountDistribution, NegativeBinomial
+from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.sparse_counts import Counts
+
+ROWS = 128  # cells whose logits lie in the cache together
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedCounts:
+    """Negative binomial counts, `mu` the softmax over classes times the library; compiled.
+
+    Single precision on the CPU, without gradients.
+    """
+
+    state: Float[Tensor, "B D"]
+    weight: Float[Tensor, "C D"]
+    bias: Float[Tensor, " C"]
+    library: Float[Tensor, " B"]
+    dispersion: Float[Tensor, " G"]
+
+    @cached_property
+    def plain(self) -> NegativeBinomial:
+        """Return the same distribution with all its rates."""
+        given = (self.state, self.weight, self.bias, self.library, len(self.dispersion))
+        return NegativeBinomial(scaled_shares(*given), self.dispersion)
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """Return the weights tile by tile, as `rate_tiles.rates` reads them."""
+        from gpjepa.model.kernels import rate_tiles
+
+        genes, width = len(self.dispersion), self.weight.shape[1]
+        size = rate_tiles.TILE
+        found = np.empty((-(-genes // size), width, size), np.float32)
+        rate_tiles.tiled(self.weight.numpy(), genes, found)
+        return found
+
+    @cached_property
+    def biases(self) -> np.ndarray:
+        """Return the biases of the genes tile by tile."""
+        tiles, _, size = self.table.shape
+        found = np.zeros((tiles, size), np.float32)
+        found.ravel()[: len(self.dispersion)] = self.bias.numpy()[: len(self.dispersion)]
+        return found
+
+    @property
+    def mu(self) -> Float[Tensor, "B G"]:
+        """Expected counts, all of them."""
+        return self.plain.mu
+
+    @property
+    def mean(self) -> Float[Tensor, "B G"]:
+        """Expected counts, all of them."""
+        return self.plain.mu
+
+    @property
+    def variance(self) -> Float[Tensor, "B G"]:
+        """Variance of the counts."""
+        return self.plain.variance
+
+    def log_likelihood(self, counts: Counts) -> Float[Tensor, " B"]:
+        """Return log p(counts) in nats per cell, summed over genes."""
+        return self.plain.log_likelihood(counts)
+
+    def sample(self, generator: Generator) -> Float[Tensor, "B G"]:
+        """Draw counts."""
+        return self.plain.sample(generator)
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """Return [2, B] what makes rates of logits: the greatest logit, and a factor."""
+        found = np.empty((2, len(self.state)), np.float32)
+        for first, last in blocks(len(self.state), size=ROWS):
+            self._level(first, last, found)
+        return found
+
+    def _level(self, first: int, last: int, found: np.ndarray) -> None:
+        """Write those of some cells, whose logits lie in the cache."""
+        from gpjepa.model.kernels import rate_tiles
+
+        logits = (self.state[first:last] @ self.weight.t()).numpy()
+        bias, library, edges = self.bias.numpy(), self.library.numpy(), blocks(last - first)
+
+        def work(number: int) -> None:
+            start, stop = edges[number]
+            own = logits[start:stop]
+            rate_tiles.levels(own, bias, library, first + start, first + stop, *found)
+
+        side_by_side(work, len(edges))
+
+    def finite(self) -> bool:
+        """Tell whether all rates are finite numbers."""
+        return bool(np.isfinite(self.levels).all())
+
+
+def finite(counts: CountDistribution) -> bool:
+    """Tell whether all expected counts are finite numbers."""
+    if isinstance(counts, DecodedCounts):
+        return counts.finite()
+    return bool(torch.isfinite(counts.mean.sum(dim=1)).all())
+
+
+def plain(counts: CountDistribution) -> CountDistribution:
+    """Return the same distribution with all its rates made."""
+    return counts.plain if isinstance(counts, DecodedCounts) else counts

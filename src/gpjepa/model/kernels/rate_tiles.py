@@ -1,0 +1,155 @@
+"""Rates of a few genes in all cells, made while they lie in the cache; numba.
+
+B cells, G genes, C = G or G + 1 classes, single precision; T tiles of `TILE` genes, zero beyond the
+last one. In a tile [B, TILE] `ratio` is what a rate changes by, `low` is E[λ | 0] = μ θ/(θ + μ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from gpjepa.model.kernels.maths import exp_below, total_of
+
+FLOAT, INT = np.float32, np.int32
+ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
+LEAST = FLOAT(1e-8)  # of a rate that others are divided by, as in the distributions
+TILE = 32
+PRODUCTS = 2**17  # of numbers in one call, which BLAS does without threads of its own
+OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
+
+
+@njit(**OPTIONS)
+def _peak(own, bias):
+    """Add `bias` and return the greatest; as integers of the same order, several at once."""
+    most = INT(-2147483647)
+    for c in range(own.shape[0]):
+        own[c] += bias[c]
+    bits = own.view(np.int32)
+    for i in range(bits.shape[0]):
+        most = max(most, INT(bits[i] ^ ((bits[i] >> INT(31)) & INT(0x7FFFFFFF))))
+    return INT(most ^ ((most >> INT(31)) & INT(0x7FFFFFFF))).view(np.float32)
+
+
+@njit(**OPTIONS)
+def levels(logits, bias, library, first, last, top, scale):
+    """Write what rates are made of beside logits: e^(logit + `bias` − `top`) times `scale`, [B].
+
+    `logits` [n, C] are those of the rows `first` to `last`; they are written over.
+    """
+    for row in range(first, last):
+        own = logits[row - first]
+        most = _peak(own, bias)
+        for c in range(own.shape[0]):
+            own[c] = exp_below(own[c] - most)
+        top[row], scale[row] = most, library[row] / total_of(own)
+
+
+@njit(**OPTIONS)
+def tiled(weight, genes, table):
+    """Write the weights [C, D] of the genes to `table` [T, D, TILE], zero beyond the last."""
+    for tile in range(table.shape[0]):
+        start = TILE * tile
+        table[tile] = ZERO
+        for k in range(min(TILE, genes - start)):
+            for d in range(table.shape[1]):
+                table[tile, d, k] = weight[start + k, d]
+
+
+@njit(fastmath=True, **OPTIONS)
+def _add_four(x, y, row, table, tile, d, before, after):
+    """Add what four numbers of two states bring."""
+    p, q, r, s = x[row, d], x[row, d + 1], x[row, d + 2], x[row, d + 3]
+    t, u, v, w = y[row, d], y[row, d + 1], y[row, d + 2], y[row, d + 3]
+    for k in range(before.shape[0]):
+        e, f, g, h = (
+            table[tile, d, k], table[tile, d + 1, k], table[tile, d + 2, k], table[tile, d + 3, k]
+        )  # fmt: skip
+        before[k] += (p * e + q * f) + (r * g + s * h)
+        after[k] += (t * e + u * f) + (v * g + w * h)
+
+
+@njit(**OPTIONS)
+def _products(x, y, row, table, tile, before, after):
+    """Write the products of a row of two states [B, D] with a tile of weights."""
+    many = table.shape[1] - table.shape[1] % 4
+    before[:], after[:] = ZERO, ZERO
+    for d in range(0, many, 4):
+        _add_four(x, y, row, table, tile, d, before, after)
+    for d in range(many, table.shape[1]):
+        for k in range(before.shape[0]):
+            before[k] += x[row, d] * table[tile, d, k]
+            after[k] += y[row, d] * table[tile, d, k]
+
+
+@njit(**OPTIONS)
+def _powers(bias, tile, top, scale, own):
+    for k in range(own.shape[0]):
+        own[k] = exp_below(own[k] + bias[tile, k] - top) * scale
+
+
+@njit(**OPTIONS)
+def rates(tables, row, tile, genes, before, after):
+    """Write the rates [TILE] of one cell's genes of a tile.
+
+    `tables` are those of all cells and `genes`, each [B, G], or no rows of these and what they are
+    decoded from: states [B, D] and biases [T, TILE] before and after, weights as `tiled` writes
+    them, and `levels` [2, B] of both.
+    """
+    given, states, table, bias, top, scale = tables
+    if table.shape[0]:
+        _products(states[0], states[1], row, table, tile, before, after)
+        _powers(bias[0], tile, top[0, row], scale[0, row], before)
+        _powers(bias[1], tile, top[1, row], scale[1, row], after)
+        return
+    start = TILE * tile
+    for k in range(min(TILE, genes - start)):
+        before[k], after[k] = given[0][row, start + k], given[1][row, start + k]
+
+
+@njit(**OPTIONS)
+def _decoded_tile(state, table, bias, top, scale, out):
+    """Write the rates of all cells and a tile's genes."""
+    some = max(PRODUCTS // table.size, 1)
+    for row in range(0, len(state), some):
+        np.dot(state[row : row + some], table, out[row : row + some])
+    for row in range(len(state)):
+        most, factor = top[row], scale[row]
+        for k in range(bias.shape[0]):
+            out[row, k] = exp_below(out[row, k] + bias[k] - most) * factor
+
+
+@njit(**OPTIONS)
+def _given_tile(rates, start, out):
+    """Copy the rates of all cells and a tile's genes."""
+    for row in range(len(rates)):
+        for k in range(min(TILE, rates.shape[1] - start)):
+            out[row, k] = rates[row, start + k]
+
+
+@njit(**OPTIONS)
+def changes(tables, tile, dispersion, ratio, low, wanted):
+    """Write `ratio` and `low` of a tile's genes in all cells, and their rates after to `wanted`.
+
+    `tables` are as in `rates`, `dispersion` [n] is that of the tile's genes alone.
+    """
+    given, states, table, bias, top, scale = tables
+    if table.shape[0]:
+        _decoded_tile(states[0], table[tile], bias[0][tile], top[0], scale[0], low)
+        _decoded_tile(states[1], table[tile], bias[1][tile], top[1], scale[1], ratio)
+    else:
+        _given_tile(given[0], TILE * tile, low)
+        _given_tile(given[1], TILE * tile, ratio)
+    for row in range(len(low)):
+        for k in range(dispersion.shape[0]):
+            mean, ahead, theta = max(low[row, k], LEAST), ratio[row, k], dispersion[k]
+            both = theta + mean
+            inverse = ONE / (mean * both)
+            ratio[row, k] = ahead * both * inverse
+            low[row, k] = mean * mean * theta * inverse
+            wanted[k] += ahead
+        for k in range(dispersion.shape[0], TILE):
+            ratio[row, k], low[row, k] = ZERO, ZERO

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from gpjepa.model.kernels import rate_tiles
+
+ROWS, GENES, CLASSES, WIDTH = 300, 70, 71, 11  # neither tiles nor fours are full
+
+
+def made():
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0.0, 0.4, (CLASSES, WIDTH)).astype(np.float32)
+    states = [rng.normal(size=(ROWS, WIDTH)).astype(np.float32) for _ in range(2)]
+    biases = [rng.normal(size=CLASSES).astype(np.float32) for _ in range(2)]
+    library = rng.uniform(100.0, 9000.0, ROWS).astype(np.float32)
+    return weight, states, biases, library
+
+
+def expected(weight, state, bias, library) -> np.ndarray:
+    logits = state.astype(float) @ weight.T.astype(float) + bias
+    share = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (share / share.sum(axis=1, keepdims=True) * library[:, None])[:, :GENES]
+
+
+def tables():
+    weight, states, biases, library = made()
+    table = np.empty((3, WIDTH, rate_tiles.TILE), np.float32)
+    rate_tiles.tiled(weight, GENES, table)
+    levels = np.empty((2, 2, ROWS), np.float32)
+    tiled = np.zeros((2, 3 * rate_tiles.TILE), np.float32)
+    for i in range(2):
+        tiled[i, :GENES] = biases[i][:GENES]
+        for first in range(0, ROWS, 100):
+            logits = states[i][first : first + 100] @ weight.T
+            rate_tiles.levels(logits, biases[i], library, first, first + 100, *levels[:, i])
+    none = np.empty((0, 0), np.float32)
+    shaped = tuple(tiled.reshape(2, 3, -1))
+    return (none, none), tuple(states), table, shaped, *levels
+
+
+def test_rates_of_one_cell_are_those_of_a_softmax() -> None:
+    weight, states, biases, library = made()
+    wanted = [expected(weight, *each, library) for each in zip(states, biases, strict=True)]
+    before, after = (np.zeros(rate_tiles.TILE, np.float32) for _ in range(2))
+    for tile in range(3):
+        genes = slice(32 * tile, min(32 * tile + 32, GENES))
+        for row in (0, 299):
+            rate_tiles.rates(tables(), row, tile, GENES, before, after)
+            for found, all_rates in zip((before, after), wanted, strict=True):
+                own = all_rates[row, genes]
+                np.testing.assert_allclose(found[: len(own)], own, rtol=2e-5)
+
+
+@pytest.mark.parametrize("decoded", [True, False])
+def test_changes_of_all_cells(decoded) -> None:
+    weight, states, biases, library = made()
+    before, after = (expected(weight, *x, library) for x in zip(states, biases, strict=True))
+    given = tables()
+    if not decoded:
+        rates = (before.astype(np.float32), after.astype(np.float32))
+        given = (rates, given[1], np.empty((0, 0, 0), np.float32), *given[3:])
+    theta = np.linspace(0.1, 7.0, GENES).astype(np.float32)
+    for tile in range(3):
+        genes = slice(32 * tile, min(32 * tile + 32, GENES))
+        ratio, low = (np.full((ROWS, rate_tiles.TILE), np.nan, np.float32) for _ in range(2))
+        wanted, size = np.zeros(rate_tiles.TILE, np.float32), genes.stop - genes.start
+        rate_tiles.changes(given, tile, theta[genes], ratio, low, wanted)
+        own, own_theta = before[:, genes], theta[genes]
+        np.testing.assert_allclose(ratio[:, :size], after[:, genes] / own, rtol=5e-5)
+        silent = own * own_theta / (own + own_theta)
+        np.testing.assert_allclose(low[:, :size], silent, rtol=3e-5)
+        np.testing.assert_allclose(wanted[:size], after[:, genes].sum(axis=0), rtol=3e-5)
+        assert not ratio[:, size:].any()
+        assert not low[:, size:].any()
+
+
+def test_rates_of_nothing_are_taken_for_hardly_anything() -> None:
+    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
+    rates = (np.zeros((1, 2), np.float32), np.array([[3.0, 0.0]], np.float32))
+    given = (rates, (none, none), table, (none, none), none, none)
+    ratio, low = (np.empty((1, rate_tiles.TILE), np.float32) for _ in range(2))
+    wanted = np.zeros(rate_tiles.TILE, np.float32)
+    rate_tiles.changes(given, 0, np.ones(2, np.float32), ratio, low, wanted)
+    assert ratio[0, 0] * low[0, 0] == pytest.approx(3.0)
+    assert ratio[0, 1] == 0.0
