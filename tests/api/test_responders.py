@@ -115,10 +115,10 @@ def predicted_mean(model: GPJEPA, label: str, cells: int) -> tuple[np.ndarray, n
     target = float(np.median(model.controls.table.library))
     drawn = model.predict(label, cells=cells, seed=1)
     made = pseudobulk(drawn.X, drawn.obs["total_counts"].to_numpy(), target)
-    own = model.controls.table
-    base = pseudobulk(own.counts, own.library, target)
+    plain = model.predict("control", cells=4 * cells)
+    base = pseudobulk(plain.X, plain.obs["total_counts"].to_numpy(), target)
     shares = drawn.X.toarray() / drawn.obs["total_counts"].to_numpy()[:, None]
-    error = target * shares.std(axis=0) / np.sqrt(cells) / np.exp(made)
+    error = 1.25**0.5 * target * shares.std(axis=0) / np.sqrt(cells) / np.exp(made)
     return made - base, error
 
 

@@ -23,7 +23,9 @@ def evidence() -> Evidence:
     denoised = rng.normal(0.0, 0.3, (3, G))
     deviation = rng.uniform(0.05, 0.1, (3, G))
     noise = np.full(G, 0.01)
-    return Evidence(("A", "A+C", "B"), denoised + 0.1, deviation, denoised, deviation, noise)
+    return Evidence(
+        ("A", "A+C", "B"), denoised + 0.1, deviation, denoised, deviation, noise, 0.0 * noise
+    )
 
 
 def model(spread: float = 0.3) -> SimpleNamespace:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from gpjepa.core.errors import CheckpointError
 from gpjepa.inference.evidence import ARRAYS, FILE, Evidence, load_evidence, save_evidence
@@ -10,7 +11,7 @@ from gpjepa.inference.evidence import ARRAYS, FILE, Evidence, load_evidence, sav
 def evidence() -> Evidence:
     rng = np.random.default_rng(0)
     measured, error, denoised, deviation = np.abs(rng.normal(size=(4, 3, 5)))
-    return Evidence(("A", "A+B", "B"), measured, error, denoised, deviation, np.ones(5))
+    return Evidence(("A", "A+B", "B"), measured, error, denoised, deviation, *np.ones((2, 5)))
 
 
 def test_sums_are_of_measured_singles_and_unknown_without_one() -> None:
@@ -56,3 +57,14 @@ def test_a_run_without_evidence_has_none_and_a_damaged_file_is_refused(tmp_path)
     (tmp_path / FILE).write_bytes(b"no tensors")
     with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
         load_evidence(tmp_path)
+
+
+def test_a_run_saved_before_the_error_of_the_control_was_kept_has_none(tmp_path) -> None:
+    own = evidence()
+    save_evidence(tmp_path, own)
+    arrays = load_file(tmp_path / FILE)
+    del arrays["shared"]
+    save_file(arrays, tmp_path / FILE, {"labels": '["A", "A+B", "B"]'})
+    back = load_evidence(tmp_path)
+    assert not back.shared.any()
+    assert np.allclose(back.measured, own.measured)

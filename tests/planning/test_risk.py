@@ -41,7 +41,15 @@ def evidence() -> Evidence:
     rng = np.random.default_rng(0)
     each = [rng.normal(size=(2, made.GENES)) for _ in range(2)]
     small = [np.full((2, made.GENES), value) for value in (0.1, 0.2)]
-    return Evidence(("A", "B"), each[0], small[0], each[1], small[1], np.full(made.GENES, 0.01))
+    return Evidence(
+        ("A", "B"),
+        each[0],
+        small[0],
+        each[1],
+        small[1],
+        np.full(made.GENES, 0.01),
+        np.zeros(made.GENES),
+    )
 
 
 def test_energies_rise_with_risk_by_their_error_bars_and_fall_where_it_is_below_zero() -> None:

@@ -15,7 +15,7 @@ from gpjepa.api.populations import Start, to_anndata
 from gpjepa.core.errors import ConfigError, VocabularyError
 from gpjepa.core.random import derive_seed
 from gpjepa.data.labels import CONTROL, CONTROL_NAMES, listed, members_of, parse_label
-from gpjepa.inference.calibration import MODEL
+from gpjepa.inference.calibration import MODEL, SUM, TRAINING_MEAN
 from gpjepa.inference.error_model import require_level
 from gpjepa.inference.means import control_shares, mean_shares
 from gpjepa.inference.naming import drawing
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from pandas import DataFrame
 
+MEASURED = (SUM, TRAINING_MEAN)  # sources that still have the error of the control in them
 MEAN_CELLS = 512  # control cells that expected effects are averaged over
 MEAN_SEED = 0  # of the control cells that a moved population starts from: seeds differ by the draw
 
@@ -75,10 +76,11 @@ def population_parts(
     steering = steerings(start, steered_effects(start, names, seed, uncertainty), seed)
     source = draw_sources(len(start.cells), cells, seed)
     wanted = []
-    for label in names:
+    for label, taken in zip(names, sources_of(start, names), strict=True):
         own = derive_seed(seed, "population", label)
         condition = start.condition([label] * cells, source)
-        wanted.append(Wanted(condition, own, steering.get(label), label))
+        standing = None if taken in MEASURED else start.standing
+        wanted.append(Wanted(condition, own, steering.get(label), label, standing))
     model, controls = start.bundle.model, start.controls
     table = start.cells.table
     found = respond_each(model, table, wanted, source, start.offset, controls.state)

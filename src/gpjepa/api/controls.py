@@ -18,6 +18,7 @@ from gpjepa.data.perturbseq import PerturbSeq
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.inference.bundle import GenePanel
 from gpjepa.inference.cells import CellTable
+from gpjepa.inference.control_error import share_known
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -40,6 +41,11 @@ class ControlCells:
         """Return the cells at `index`."""
         levels = {name: values[index] for name, values in self.levels.items()}
         return ControlCells(self.table.take(index), self.names[index], levels)
+
+    def known_of(self, own: ControlCells) -> float:
+        """Return how far these are the control cells that a model was trained with."""
+        mine, known = self.table.library, own.table.library
+        return 1.0 if self is own else share_known(self.names, mine, own.names, known)
 
     def within(self, context: str | None) -> ControlCells:
         """Return the cells of one context: a level of cell type or, without types, of batch.

@@ -269,10 +269,11 @@ class GPJEPA:
     ) -> Start:
         """Bind the fitted model to the control cells that a call starts from."""
         bundle = self.bundle
-        cells = self._controls
+        own = cells = self._controls
         if control is not None:
             cells = from_anndata(control, bundle.panel, bundle.vocabulary)
-        return Start(bundle, cells.within(context), dose, modality)
+        cells = cells.within(context)
+        return Start(bundle, cells, dose, modality, cells.known_of(own))
 
     def save(self, path: Path | str, *, force: bool = False) -> Path:
         """Write the model to a directory: safetensors, JSON and control cells.

@@ -16,6 +16,7 @@ from gpjepa.core.errors import ConfigError
 from gpjepa.data.vocabulary import Vocabulary
 from gpjepa.evaluation.gate import expressed_untargeted
 from gpjepa.inference.bundle import Bundle
+from gpjepa.inference.control_error import rate_factors
 from gpjepa.inference.means import Controls, encode_controls
 from gpjepa.inference.respond import Population
 from gpjepa.model.perturbation import Condition
@@ -73,6 +74,7 @@ def to_anndata(
 class Start:
     """A fitted model bound to the control cells that predictions start from.
 
+    `known` says how far these are the cells that effects were measured against, see `share_known`.
     Raises `ConfigError` for a dose that is no number of at least 0, or that the model cannot take.
     """
 
@@ -82,12 +84,29 @@ class Start:
         cells: ControlCells,
         dose: float | None,
         modality: str | None = None,
+        known: float = 0.0,
     ) -> None:
         if dose is not None:
             _require_dose(dose, bundle.vocabulary)
         self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
+        self.known = known
+
+    @cached_property
+    def standing(self) -> torch.Tensor | None:
+        """Return what takes the control cells' own error off sampled cells, added to logits [C].
+
+        None where nothing is known of it.
+        """
+        evidence = self.bundle.calibration.evidence
+        if evidence is None or not self.known:
+            return None
+        target = self.bundle.panel.target
+        factors = rate_factors(self.cells.table, evidence.shared, target, self.known)
+        found = torch.zeros_like(self.offset)
+        found[: len(factors)] = torch.from_numpy(np.log(factors)).to(found)
+        return found
 
     @cached_property
     def in_context(self) -> InContext | None:

@@ -15,7 +15,7 @@ from gpjepa.data.labels import members_of
 from gpjepa.inference.tensors import read_metadata
 
 FILE = "evidence.safetensors"
-ARRAYS = ("measured", "error", "denoised", "deviation", "doubles_noise")
+ARRAYS = ("measured", "error", "denoised", "deviation", "doubles_noise", "shared")
 Array = NDArray[np.float64]
 
 
@@ -25,7 +25,7 @@ class Evidence:
 
     `measured` effects have sampling `error`, of their own cells; `denoised` ones are their
     estimates, good to `deviation`. `doubles_noise` [G] is the mean sampling variance of measured
-    combinations.
+    combinations, `shared` [G] what all measured effects owe to the error of their control.
     """
 
     labels: tuple[str, ...]
@@ -34,6 +34,7 @@ class Evidence:
     denoised: Array
     deviation: Array
     doubles_noise: Array
+    shared: Array
     row: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,4 +95,5 @@ def load_evidence(path: Path) -> Evidence | None:
         return None
     labels = tuple(json.loads(read_metadata(path / FILE)["labels"]))
     arrays = load_file(path / FILE)
+    arrays.setdefault("shared", np.zeros_like(arrays["doubles_noise"]))  # runs saved before it
     return Evidence(labels, *(arrays[name].astype(np.float64) for name in ARRAYS))

@@ -46,13 +46,16 @@ def draw_sources(available: int, wanted: int, seed: int) -> np.ndarray:
 class Wanted:
     """A population that is asked for: a row of `condition` for each cell, and its seed.
 
-    `steering` adds to the logits of what cells become, see `steer`. A `label` names it in errors.
+    `steering` adds to the logits of what cells become, see `steer`; `standing` adds to those of all
+    sampled cells, also of escapers, what their control cells are off by. A `label` names it in
+    errors.
     """
 
     condition: Condition
     seed: int
     steering: Float[Tensor, " C"] | None = None
     label: str | None = None
+    standing: Float[Tensor, " C"] | None = None
 
 
 def respond(
@@ -110,6 +113,7 @@ class _Origin:
     counts: SparseCounts
     library: Float[Tensor, " B"]
     state: Float[Tensor, "B D"]
+    first: Float[Tensor, "B D"]
     decoded: CountDistribution
     offset: Float[Tensor, " C"] | None
 
@@ -124,7 +128,7 @@ class _Origin:
         """Decode where the cells depart from."""
         first = state if model.start is None else model.start(state)
         decoded = model.decoder.read_once(first, library, offset)
-        return _Origin(counts, library, state, decoded, offset)
+        return _Origin(counts, library, state, first, decoded, offset)
 
 
 def _under(
@@ -135,14 +139,17 @@ def _under(
     generator: torch.Generator,
 ) -> SparseCounts:
     """Return what control cells become under the `rows` of a condition."""
-    condition, steering = wanted.condition.rows(rows), wanted.steering
+    condition, steering, standing = wanted.condition.rows(rows), wanted.steering, wanted.standing
     latent = model.head.sample(model.predict(origin.state, condition), generator)
-    after = _led(model, latent, origin.library, origin.offset, steering)
+    after = _led(model, latent, origin.library, origin.offset, steering, standing)
     before = origin.decoded
     if model.responders is not None:  # cells that escape stay as they are
         before, after = plain(before), plain(after)
+        stay = before
+        if standing is not None:
+            stay = plain(_led(model, origin.first, origin.library, origin.offset, standing))
         members = condition.members.to(origin.library.device)
-        after = model.outcome(members, before, after, generator, led=steering is not None)
+        after = model.outcome(members, stay, after, generator, led=steering is not None)
     changed = counterfactual_counts(origin.counts, before, after, generator)
     return settle(model, changed, origin.library, generator)
 
@@ -158,12 +165,14 @@ def _led(
     model: WorldModel,
     latent: Float[Tensor, "B D"],
     library: Float[Tensor, " B"],
-    offset: Float[Tensor, " C"] | None,
-    steering: Float[Tensor, " C"] | None,
+    *added: Float[Tensor, " C"] | None,
 ) -> CountDistribution:
-    """Decode what cells become; raise `NumericError` for rates that are not finite."""
-    led = steering if offset is None or steering is None else offset + steering
-    after = model.decoder.read_once(latent, library, offset if led is None else led)
+    """Decode what cells become, with all that is `added` to their logits.
+
+    Raises `NumericError` for rates that are not finite.
+    """
+    given = [each for each in added if each is not None]
+    after = model.decoder.read_once(latent, library, sum(given[1:], given[0]) if given else None)
     if not finite(after):
         raise NumericError(
             "the decoder returned rates that are not finite; expected finite ones; the model "
@@ -185,7 +194,7 @@ def become(
     Raises `NumericError` for rates that are not finite.
     """
     before = model.decoder.read_once(states[0], library, offset)
-    after = _led(model, states[1], library, offset, None)
+    after = _led(model, states[1], library, offset)
     changed = counterfactual_counts(counts, before, after, generator)
     return settle(model, changed, library, generator)
 

@@ -103,7 +103,8 @@ def evidence_of(training: MeasuredEffects, known: Posterior) -> Evidence:
     doubles = [len(members_of(label)) > 1 for label in training.labels]
     sampling = np.maximum(training.error**2 - ERROR_FLOOR**2, 0.0)
     noise = sampling[doubles] if any(doubles) else sampling
-    arrays = (training.effect, np.sqrt(sampling), known.mean, known.deviation, noise.mean(axis=0))
+    effects = (training.effect, np.sqrt(sampling), known.mean, known.deviation)
+    arrays = (*effects, noise.mean(axis=0), known.shared)
     rounded = (array.astype(np.float32).astype(np.float64) for array in arrays)  # as when saved
     return Evidence(training.labels, *rounded)
 
