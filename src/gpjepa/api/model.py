@@ -158,8 +158,10 @@ class GPJEPA:
         how genes are perturbed (CRISPRi, …), for a model trained on several ways; None is the
         only or commonest one of each gene in training, as obs perturbation says.
 
-        With `uncertainty` a population's mean is moved by one draw of the error of its effect,
-        another for each seed: over seeds it spreads as far as the error bar. Raises
+        Sampled cells that start from the training control cells are without half of these' own
+        estimated error, `predict("control")` too. With `uncertainty` a population's mean is moved
+        by one draw of the error of its effect, another for each seed: over seeds it spreads as far
+        as the error bar. Raises
         `VocabularyError` for a perturbation with neither training cells nor features.
         """
         start = self._start(control, context, dose, modality)
