@@ -66,6 +66,13 @@ def test_wins_and_losses_are_counted_alike() -> None:
     assert "3 core-minutes" in text
 
 
+def test_benchmarks_of_other_seeds_are_named() -> None:
+    named = [document(*SCORES, name=f"norman-{name}") for name in ("effects", "distances", "k562")]
+    assert "Means over 2 seeds; 4 core-minutes" in table.markdown(named)
+    named[1]["seeds"] = 10
+    assert "Means over 2 seeds (10: norman-distances); " in table.markdown(named)
+
+
 @pytest.mark.parametrize(
     ("own", "other", "word"),
     [

@@ -91,11 +91,15 @@ def together(documents: Sequence[Record]) -> str:
 
 def _told(documents: Sequence[Record]) -> str:
     """Return how many seeds and how much time are behind the table."""
-    seeds = sorted({document["seeds"] for document in documents})
+    named: dict[int, list[str]] = {}
+    for document in documents:
+        named.setdefault(document["seeds"], []).append(document["benchmark"])
+    usual = max(named, key=lambda seeds: len(named[seeds]))
+    others = [f"{seeds}: {', '.join(named[seeds])}" for seeds in sorted(named) if seeds != usual]
+    word = "seed" if usual == 1 else "seeds"
+    more = f" ({'; '.join(others)})" if others else ""
     spent = sum(float(document["seconds"]) for document in documents)
-    word = "seed" if seeds == [1] else "seeds"
-    over = "/".join(map(str, seeds))
-    return f"Means over {over} {word}; {spent / 60:.0f} core-minutes together."
+    return f"Means over {usual} {word}{more}; {spent / 60:.0f} core-minutes together."
 
 
 def _lines(document: Record) -> Iterator[list[str]]:
