@@ -20,6 +20,8 @@ LEAST = FLOAT(1e-8)  # of a rate that others are divided by, as in the distribut
 TILE = 32
 PRODUCTS = 2**17  # of numbers in one call, which BLAS does without threads of its own
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
+# products and sums in one instruction; not cached, as numba would take the two for one
+_exp = njit(error_model="numpy", fastmath={"contract"})(exp_below.py_func)
 
 
 @njit(**OPTIONS)
@@ -44,7 +46,7 @@ def levels(logits, bias, library, first, last, top, scale):
         own = logits[row - first]
         most = _peak(own, bias)
         for c in range(own.shape[0]):
-            own[c] = exp_below(own[c] - most)
+            own[c] = _exp(own[c] - most)
         top[row], scale[row] = most, library[row] / total_of(own)
 
 
@@ -59,57 +61,6 @@ def tiled(weight, genes, table):
                 table[tile, d, k] = weight[start + k, d]
 
 
-@njit(fastmath=True, **OPTIONS)
-def _add_four(x, y, row, table, tile, d, before, after):
-    """Add what four numbers of two states bring."""
-    p, q, r, s = x[row, d], x[row, d + 1], x[row, d + 2], x[row, d + 3]
-    t, u, v, w = y[row, d], y[row, d + 1], y[row, d + 2], y[row, d + 3]
-    for k in range(before.shape[0]):
-        e, f, g, h = (
-            table[tile, d, k], table[tile, d + 1, k], table[tile, d + 2, k], table[tile, d + 3, k]
-        )  # fmt: skip
-        before[k] += (p * e + q * f) + (r * g + s * h)
-        after[k] += (t * e + u * f) + (v * g + w * h)
-
-
-@njit(**OPTIONS)
-def _products(x, y, row, table, tile, before, after):
-    """Write the products of a row of two states [B, D] with a tile of weights."""
-    many = table.shape[1] - table.shape[1] % 4
-    before[:], after[:] = ZERO, ZERO
-    for d in range(0, many, 4):
-        _add_four(x, y, row, table, tile, d, before, after)
-    for d in range(many, table.shape[1]):
-        for k in range(before.shape[0]):
-            before[k] += x[row, d] * table[tile, d, k]
-            after[k] += y[row, d] * table[tile, d, k]
-
-
-@njit(**OPTIONS)
-def _powers(bias, tile, top, scale, own):
-    for k in range(own.shape[0]):
-        own[k] = exp_below(own[k] + bias[tile, k] - top) * scale
-
-
-@njit(**OPTIONS)
-def rates(tables, row, tile, genes, before, after):
-    """Write the rates [TILE] of one cell's genes of a tile.
-
-    `tables` are those of all cells and `genes`, each [B, G], or no rows of these and what they are
-    decoded from: states [B, D] and biases [T, TILE] before and after, weights as `tiled` writes
-    them, and `levels` [2, B] of both.
-    """
-    given, states, table, bias, top, scale = tables
-    if table.shape[0]:
-        _products(states[0], states[1], row, table, tile, before, after)
-        _powers(bias[0], tile, top[0, row], scale[0, row], before)
-        _powers(bias[1], tile, top[1, row], scale[1, row], after)
-        return
-    start = TILE * tile
-    for k in range(min(TILE, genes - start)):
-        before[k], after[k] = given[0][row, start + k], given[1][row, start + k]
-
-
 @njit(**OPTIONS)
 def _decoded_tile(state, table, bias, top, scale, out):
     """Write the rates of all cells and a tile's genes."""
@@ -119,7 +70,7 @@ def _decoded_tile(state, table, bias, top, scale, out):
     for row in range(len(state)):
         most, factor = top[row], scale[row]
         for k in range(bias.shape[0]):
-            out[row, k] = exp_below(out[row, k] + bias[k] - most) * factor
+            out[row, k] = _exp(out[row, k] + bias[k] - most) * factor
 
 
 @njit(**OPTIONS)
@@ -134,7 +85,9 @@ def _given_tile(rates, start, out):
 def changes(tables, tile, dispersion, ratio, low, wanted):
     """Write `ratio` and `low` of a tile's genes in all cells, and their rates after to `wanted`.
 
-    `tables` are as in `rates`, `dispersion` [n] is that of the tile's genes alone.
+    `tables` are the rates of all cells and genes before and after, each [B, G], or no rows of these
+    and what they are decoded from: states [B, D] and biases [T, TILE] before and after, weights as
+    `tiled` writes them, and `levels` [2, B] of both. `dispersion` [n] is that of the tile's genes.
     """
     given, states, table, bias, top, scale = tables
     if table.shape[0]:
