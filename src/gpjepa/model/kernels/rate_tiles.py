@@ -14,7 +14,7 @@ from numba import njit
 
 from gpjepa.model.kernels.maths import exp_below, total_of
 
-FLOAT, INT = np.float32, np.int32
+FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
 LEAST = FLOAT(1e-8)  # of a rate that others are divided by, as in the distributions
 TILE = 32
@@ -25,38 +25,59 @@ _exp = njit(error_model="numpy", fastmath={"contract"})(exp_below.py_func)
 
 
 @njit(**OPTIONS)
-def _peak(own, bias):
-    """Add `bias` and return the greatest; as integers of the same order, several at once."""
-    most = INT(-2147483647)
-    for c in range(own.shape[0]):
-        own[c] += bias[c]
-    bits = own.view(np.int32)
-    for i in range(bits.shape[0]):
-        most = max(most, INT(bits[i] ^ ((bits[i] >> INT(31)) & INT(0x7FFFFFFF))))
-    return INT(most ^ ((most >> INT(31)) & INT(0x7FFFFFFF))).view(np.float32)
+def _products(state, table, out):
+    """Write the product of `state` [n, D] and a tile's weights [D, TILE]."""
+    some = max(PRODUCTS // table.size, 1)
+    for row in range(0, len(state), some):
+        np.dot(state[row : row + some], table, out[row : row + some])
 
 
 @njit(**OPTIONS)
-def levels(logits, bias, library, first, last, top, scale):
-    """Write what rates are made of beside logits: e^(logit + `bias` − `top`) times `scale`, [B].
+def _peaks(logits, bias, peak):
+    """Add `bias` to the logits of a tile, and find the greatest of each row and column so far."""
+    for row in range(logits.shape[0]):
+        for k in range(bias.shape[0]):
+            own = logits[row, k] + bias[k]
+            logits[row, k] = own
+            peak[row, k] = own if own > peak[row, k] else peak[row, k]
 
-    `logits` [n, C] are those of the rows `first` to `last`; they are written over.
+
+@njit(**OPTIONS)
+def _sums(logits, top, total):
+    """Add the powers of a tile's logits by row and column."""
+    for row in range(logits.shape[0]):
+        most = top[row]
+        for k in range(logits.shape[1]):
+            total[row, k] += _exp(logits[row, k] - most)
+
+
+@njit(**OPTIONS)
+def levels(state, table, bias, library, first, last, top, scale):
+    """Write what rates are made of beside logits: e^(logit + bias − `top`) times `scale`, [B].
+
+    Of the rows `first` to `last` of `state` [B, D]. `table` and `bias` hold all classes, see
+    `tiled`.
     """
+    logits = np.empty((len(table), last - first, TILE), FLOAT)
+    peak, total = np.full(logits.shape[1:], -np.inf, FLOAT), np.zeros(logits.shape[1:], FLOAT)
+    for tile in range(len(table)):
+        _products(state[first:last], table[tile], logits[tile])
+        _peaks(logits[tile], bias[tile], peak)
     for row in range(first, last):
-        own = logits[row - first]
-        most = _peak(own, bias)
-        for c in range(own.shape[0]):
-            own[c] = _exp(own[c] - most)
-        top[row], scale[row] = most, library[row] / total_of(own)
+        top[row] = peak[row - first].max()
+    for tile in range(len(table)):
+        _sums(logits[tile], top[first:last], total)
+    for row in range(first, last):
+        scale[row] = library[row] / total_of(total[row - first])
 
 
 @njit(**OPTIONS)
-def tiled(weight, genes, table):
-    """Write the weights [C, D] of the genes to `table` [T, D, TILE], zero beyond the last."""
+def tiled(weight, table):
+    """Write the weights [C, D] of all classes to `table` [T, D, TILE], zero beyond the last."""
     for tile in range(table.shape[0]):
         start = TILE * tile
         table[tile] = ZERO
-        for k in range(min(TILE, genes - start)):
+        for k in range(min(TILE, len(weight) - start)):
             for d in range(table.shape[1]):
                 table[tile, d, k] = weight[start + k, d]
 
@@ -64,9 +85,7 @@ def tiled(weight, genes, table):
 @njit(**OPTIONS)
 def _decoded_tile(state, table, bias, top, scale, out):
     """Write the rates of all cells and a tile's genes."""
-    some = max(PRODUCTS // table.size, 1)
-    for row in range(0, len(state), some):
-        np.dot(state[row : row + some], table, out[row : row + some])
+    _products(state, table, out)
     for row in range(len(state)):
         most, factor = top[row], scale[row]
         for k in range(bias.shape[0]):
