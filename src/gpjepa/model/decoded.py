@@ -43,13 +43,16 @@ class DecodedCounts:
 
     @cached_property
     def table(self) -> np.ndarray:
-        """Return the weights tile by tile, as `rate_tiles` reads them."""
+        """Return the weights tile by tile, as `rate_tiles` reads them.
+
+        Made of a copy: FSDP cannot give back a parameter that numpy holds.
+        """
         from gpjepa.model.kernels import rate_tiles
 
         classes, width = self.weight.shape
         size = rate_tiles.TILE
         found = np.empty((-(-classes // size), width, size), np.float32)
-        rate_tiles.tiled(self.weight.numpy(), found)
+        rate_tiles.tiled(self.weight.clone().numpy(), found)
         return found
 
     @cached_property
@@ -57,7 +60,7 @@ class DecodedCounts:
         """Return the biases tile by tile; those beyond the last class leave it no share."""
         tiles, _, size = self.table.shape
         found = np.full(tiles * size, NOTHING, np.float32)
-        found[: len(self.bias)] = self.bias.numpy()
+        found[: len(self.bias)] = self.bias.clone().numpy()
         return found.reshape(tiles, size)
 
     @property
