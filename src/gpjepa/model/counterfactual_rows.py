@@ -13,7 +13,7 @@ from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.kernels import blocks, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
-PIECE = 16  # tiles of genes that a thread takes at once
+PIECE = 16  # tiles of genes that a thread takes at once; draws begin anew with each
 
 
 class Rule(NamedTuple):
@@ -33,17 +33,16 @@ def by_rows(
 ) -> SparseCounts:
     """Return what `abduction.counterfactual_counts` does: other draws of the same distribution.
 
-    Decoded rates are made a few genes at a time where they are read: for the balance of sums, and
-    again where something is gained.
+    Decoded rates are made a few genes at a time where they are read.
     """
     from gpjepa.model.kernels import population_rows
 
     rows, edges = counts.shape[0], blocks(counts.shape[0])
-    tables, theta = _tables(before, after), before.dispersion.contiguous().numpy()
-    told = _balanced(counts, tables, theta, rule)
+    theta = before.dispersion.contiguous().numpy()
     seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
+    told = _balanced(counts, _tables(before, after), theta, seeds, rule)
     starts = np.zeros(rows + 1, np.int64)
-    read = (*_csr(counts), tables, theta, *told, seeds)
+    read = (*_csr(counts), theta, *told, seeds)
     drawn: list[tuple[np.ndarray, np.ndarray]] = [(starts, starts)] * len(edges)
 
     def work(block: int) -> None:
@@ -59,22 +58,40 @@ def by_rows(
     )
 
 
+Csr = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
 def _balanced(
-    counts: SparseCounts, tables: tuple[Any, ...], theta: np.ndarray, rule: Rule
-) -> tuple[np.ndarray, ...]:
-    """Return factors of genes, and what else draws read, see `gene_factors.balance`."""
+    counts: SparseCounts, tables: tuple[Any, ...], theta: np.ndarray, seeds: np.ndarray, rule: Rule
+) -> tuple[np.ndarray, np.ndarray, Csr]:
+    """Return what rates of counts change by, their E[λ | 0], and gains of genes without a count."""
     from gpjepa.model.kernels import gene_factors
 
     rows, size = counts.shape[0], gene_factors.TILE
     tiles = -(-counts.genes // size)
     (starts, genes, values), stops = _csr(counts), np.empty((tiles + 1, rows), np.int64)
     gene_factors.places(starts, genes, stops)
-    factor, gain = np.empty(tiles * size, np.float32), np.empty((tiles, rows), np.float32)
-    told = (factor, gain, *(np.empty(len(genes), np.float32) for _ in range(2)))
-    ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), *told)
-    read, edges = (genes, values, stops, tables, theta), blocks(tiles, size=PIECE)
-    side_by_side(lambda i: gene_factors.balance(*read, *edges[i], *ends), len(edges))
-    return told
+    factor = np.empty(tiles * size, np.float32)
+    by, rate = (np.empty(len(genes), np.float32) for _ in range(2))
+    ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), factor, by, rate)
+    read, edges = (genes, values, stops, tables, theta, seeds), blocks(tiles, size=PIECE)
+    found: list[Csr] = [(genes, genes, genes)] * len(edges)
+
+    def work(piece: int) -> None:
+        found[piece] = gene_factors.balance(*read, *edges[piece], *ends)
+
+    side_by_side(work, len(edges))
+    return by, rate, _by_cell(found, rows)
+
+
+def _by_cell(found: list[Csr], rows: int) -> Csr:
+    """Return gains of pieces, each of cells, genes and counts, as CSR rows of cells."""
+    from gpjepa.model.kernels import gain_rows
+
+    cells, genes, values = (np.concatenate(part) for part in zip(*found, strict=True))
+    starts, to_genes, to_values = np.zeros(rows + 1, np.int64), genes.copy(), values.copy()
+    gain_rows.by_cell(cells, genes, values, starts, to_genes, to_values)
+    return starts, to_genes, to_values
 
 
 def _tables(before: CountDistribution, after: CountDistribution) -> tuple[Any, ...]:
@@ -93,5 +110,5 @@ def _given(before: CountDistribution, after: CountDistribution) -> tuple[np.ndar
     return before.mu.contiguous().numpy(), after.mu.contiguous().numpy()
 
 
-def _csr(counts: SparseCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _csr(counts: SparseCounts) -> Csr:
     return (*counts.arrays(), counts.value.numpy())

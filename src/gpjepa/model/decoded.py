@@ -18,7 +18,8 @@ from gpjepa.model.distributions import CountDistribution, NegativeBinomial
 from gpjepa.model.kernels import blocks, side_by_side
 from gpjepa.model.sparse_counts import Counts
 
-ROWS = 128  # cells whose logits lie in the cache together
+ROWS = 48  # cells whose logits lie in the cache together
+NOTHING = -1e30  # a logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,22 +43,25 @@ class DecodedCounts:
 
     @cached_property
     def table(self) -> np.ndarray:
-        """Return the weights tile by tile, as `rate_tiles.rates` reads them."""
+        """Return the weights tile by tile, as `rate_tiles` reads them.
+
+        Made of a copy: FSDP cannot give back a parameter that numpy holds.
+        """
         from gpjepa.model.kernels import rate_tiles
 
-        genes, width = len(self.dispersion), self.weight.shape[1]
+        classes, width = self.weight.shape
         size = rate_tiles.TILE
-        found = np.empty((-(-genes // size), width, size), np.float32)
-        rate_tiles.tiled(self.weight.numpy(), genes, found)
+        found = np.empty((-(-classes // size), width, size), np.float32)
+        rate_tiles.tiled(self.weight.clone().numpy(), found)
         return found
 
     @cached_property
     def biases(self) -> np.ndarray:
-        """Return the biases of the genes tile by tile."""
+        """Return the biases tile by tile; those beyond the last class leave it no share."""
         tiles, _, size = self.table.shape
-        found = np.zeros((tiles, size), np.float32)
-        found.ravel()[: len(self.dispersion)] = self.bias.numpy()[: len(self.dispersion)]
-        return found
+        found = np.full(tiles * size, NOTHING, np.float32)
+        found[: len(self.bias)] = self.bias.clone().numpy()
+        return found.reshape(tiles, size)
 
     @property
     def mu(self) -> Float[Tensor, "B G"]:
@@ -85,24 +89,15 @@ class DecodedCounts:
     @cached_property
     def levels(self) -> np.ndarray:
         """Return [2, B] what makes rates of logits: the greatest logit, and a factor."""
-        found = np.empty((2, len(self.state)), np.float32)
-        for first, last in blocks(len(self.state), size=ROWS):
-            self._level(first, last, found)
-        return found
-
-    def _level(self, first: int, last: int, found: np.ndarray) -> None:
-        """Write those of some cells, whose logits lie in the cache."""
         from gpjepa.model.kernels import rate_tiles
 
-        logits = (self.state[first:last] @ self.weight.t()).numpy()
-        bias, library, edges = self.bias.numpy(), self.library.numpy(), blocks(last - first)
-
-        def work(number: int) -> None:
-            start, stop = edges[number]
-            own = logits[start:stop]
-            rate_tiles.levels(own, bias, library, first + start, first + stop, *found)
-
-        side_by_side(work, len(edges))
+        found, edges = (
+            np.empty((2, len(self.state)), np.float32),
+            blocks(len(self.state), size=ROWS),
+        )
+        read = (self.state.numpy(), self.table, self.biases, self.library.numpy())
+        side_by_side(lambda i: rate_tiles.levels(*read, *edges[i], *found), len(edges))
+        return found
 
     def finite(self) -> bool:
         """Tell whether all rates are finite numbers."""

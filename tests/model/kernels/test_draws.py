@@ -27,6 +27,15 @@ def test_uniform_numbers_and_waits_follow_their_laws() -> None:
     assert stats.kstest(many(draws.waiting), "expon").pvalue > 1e-3
 
 
+def test_streams_of_seeds_begin_apart() -> None:
+    states = np.array([[draws.stream(seed, n) for n in range(1, 101)] for seed in range(200)])
+    assert len(np.unique(states)) == states.size
+    first = np.array([draws.uniform(np.uint64(state))[1] for state in states.ravel()])
+    assert stats.kstest(first, "uniform").pvalue > 1e-3
+    for one in (first.reshape(states.shape), first.reshape(states.shape).T):
+        assert abs(np.corrcoef(one[:-1].ravel(), one[1:].ravel())[0, 1]) < 0.03
+
+
 @pytest.mark.parametrize("share", [0.01, 0.4, 0.9, 0.99])
 def test_the_logarithmic_series_is_scipys(share) -> None:
     found, expected = many(draws.logarithmic, share), stats.logser(share)

@@ -6,7 +6,7 @@ from scipy import stats
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels import gene_factors, population_rows
+from gpjepa.model.kernels import gain_rows, gene_factors, population_rows
 
 CELLS = 20_000
 
@@ -18,13 +18,15 @@ def read(starts, genes, values, before, after, theta, seeds) -> tuple:
     gene_factors.places(starts, genes, stops)
     none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
     tables = ((before, after), (none, none), table, (none, none), none, none)
-    factor = np.empty(tiles * gene_factors.TILE, np.float32)
-    gain, told = np.empty((tiles, rows), np.float32), np.empty((2, len(genes)), np.float32)
-    write = (factor, gain, *told)
+    factor, told = np.empty(tiles * gene_factors.TILE, np.float32), np.empty((2, len(genes)))
+    by, rate = told.astype(np.float32)
     rule = (np.float32(0.5), 0, np.float32(0.0))
-    gene_factors.balance(genes, values, stops, tables, theta, 0, tiles, *rule, *write)
+    given = (genes, values, stops, tables, theta, seeds, 0, tiles, *rule, factor, by, rate)
+    cells, found, number = gene_factors.balance(*given)
     assert (factor == 1.0).all()
-    return (starts, genes, values, tables, theta, *write, seeds)
+    gains = (np.zeros(rows + 1, np.int64), found.copy(), number.copy())
+    gain_rows.by_cell(cells, found, number, *gains)
+    return (starts, genes, values, theta, by, rate, gains, seeds)
 
 
 def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.ndarray:

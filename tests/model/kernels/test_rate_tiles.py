@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 from gpjepa.model.kernels import rate_tiles
 
-ROWS, GENES, CLASSES, WIDTH = 300, 70, 71, 11  # neither tiles nor fours are full
+ROWS, GENES, CLASSES, WIDTH = 300, 70, 71, 11  # the last tile is not full
 
 
 def made():
@@ -26,32 +26,31 @@ def expected(weight, state, bias, library) -> np.ndarray:
 
 
 def tables():
+    """Return what `changes` reads of decoded rates: all classes lie in three tiles."""
     weight, states, biases, library = made()
     table = np.empty((3, WIDTH, rate_tiles.TILE), np.float32)
-    rate_tiles.tiled(weight, GENES, table)
+    rate_tiles.tiled(weight, table)
     levels = np.empty((2, 2, ROWS), np.float32)
-    tiled = np.zeros((2, 3 * rate_tiles.TILE), np.float32)
-    for i in range(2):
-        tiled[i, :GENES] = biases[i][:GENES]
-        for first in range(0, ROWS, 100):
-            logits = states[i][first : first + 100] @ weight.T
-            rate_tiles.levels(logits, biases[i], library, first, first + 100, *levels[:, i])
-    none = np.empty((0, 0), np.float32)
+    tiled = np.full((2, 3 * rate_tiles.TILE), -1e30, np.float32)
+    tiled[:, :CLASSES] = biases
     shaped = tuple(tiled.reshape(2, 3, -1))
+    for i in range(2):
+        for first in range(0, ROWS, 100):
+            read = (states[i], table, shaped[i], library, first, first + 100)
+            rate_tiles.levels(*read, *levels[:, i])
+    none = np.empty((0, 0), np.float32)
     return (none, none), tuple(states), table, shaped, *levels
 
 
-def test_rates_of_one_cell_are_those_of_a_softmax() -> None:
+def test_levels_make_rates_of_logits() -> None:
     weight, states, biases, library = made()
-    wanted = [expected(weight, *each, library) for each in zip(states, biases, strict=True)]
-    before, after = (np.zeros(rate_tiles.TILE, np.float32) for _ in range(2))
-    for tile in range(3):
-        genes = slice(32 * tile, min(32 * tile + 32, GENES))
-        for row in (0, 299):
-            rate_tiles.rates(tables(), row, tile, GENES, before, after)
-            for found, all_rates in zip((before, after), wanted, strict=True):
-                own = all_rates[row, genes]
-                np.testing.assert_allclose(found[: len(own)], own, rtol=2e-5)
+    *_, top, scale = tables()
+    for i in range(2):
+        logits = states[i].astype(float) @ weight.T.astype(float) + biases[i]
+        np.testing.assert_allclose(top[i], logits.max(axis=1), rtol=1e-5, atol=1e-5)
+        found = np.exp(logits - top[i][:, None]) * scale[i][:, None]
+        wanted = expected(weight, states[i], biases[i], library)
+        np.testing.assert_allclose(found[:, :GENES], wanted, rtol=2e-5)
 
 
 @pytest.mark.parametrize("decoded", [True, False])

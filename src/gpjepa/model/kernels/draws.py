@@ -21,12 +21,23 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 
 
 @njit(**OPTIONS)
+def _mixed(state):
+    z = WORD((state ^ WORD(state >> WORD(30))) * FIRST)
+    z = WORD((z ^ WORD(z >> WORD(27))) * SECOND)
+    return WORD(z ^ WORD(z >> WORD(31)))
+
+
+@njit(**OPTIONS)
+def stream(seed, number):
+    """Return the first state of one of the streams of a seed, which are numbered from 1."""
+    return _mixed(WORD(_mixed(WORD(seed)) + WORD(number)))
+
+
+@njit(**OPTIONS)
 def uniform(state):
     """Return the next state and a number in [0, 1)."""
     state = WORD(state + STEP)
-    z = WORD((state ^ WORD(state >> WORD(30))) * FIRST)
-    z = WORD((z ^ WORD(z >> WORD(27))) * SECOND)
-    return state, float(WORD(z ^ WORD(z >> WORD(31))) >> WORD(11)) * UNIT
+    return state, float(_mixed(state) >> WORD(11)) * UNIT
 
 
 @njit(**OPTIONS)

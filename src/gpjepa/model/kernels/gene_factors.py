@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from gpjepa.model.kernels.gain_rows import begun, gained
 from gpjepa.model.kernels.rate_tiles import TILE, changes
 
 FLOAT = np.float32
@@ -91,11 +92,11 @@ def _gain_of_silent(ratio, low, shown, factor, row):
 
 
 @njit(**OPTIONS)
-def _told(csr, tile, read, factor, told):
+def _told(csr, tile, read, factor, gain, by, rate):
     """Write what the draws read: gains of genes without counts, and the rates of the others."""
-    (genes, _, stops), (ratio, low, shown), (gain, by, rate) = csr, read, told
+    (genes, _, stops), (ratio, low, shown) = csr, read
     for row in range(shown.shape[0]):
-        gain[tile, row] = _gain_of_silent(ratio, low, shown, factor, row)
+        gain[row] = _gain_of_silent(ratio, low, shown, factor, row)
         for i in range(stops[tile, row], stops[tile + 1, row]):
             k = genes[i] - TILE * tile
             by[i], rate[i] = ratio[row, k] * factor[k], low[row, k]
@@ -103,22 +104,26 @@ def _told(csr, tile, read, factor, told):
 
 @njit(**OPTIONS)
 def balance(
-    genes, counts, stops, tables, dispersion, first, last, prior, rounds, close,
-    factor, gain, by, rate,
+    genes, counts, stops, tables, dispersion, seeds, first, last, prior, rounds, close,
+    factor, by, rate,
 ):  # fmt: skip
-    """Write the `factor` [T · TILE] of tiles `first` to `last`, and what the draws read.
+    """Write the `factor` [T · TILE] of tiles `first` to `last`; return what silent genes gain.
 
-    `tables` are what `rate_tiles.rates` makes rates of. Of one that changes by r, the factor in it,
-    x counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum is to be that
+    `tables` are what `rate_tiles.changes` reads. Of a rate that changes by r, the factor in it, x
+    counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum is to be that
     of the rates after. `prior` counts are added on both sides; at most so many `rounds`, until no
     factor of a tile changes by more than `close` of it.
 
-    `gain` [T, B] becomes what genes without a count gain in a tile, `by` and `rate` [N] what the
-    rate of each count changes by, the factor in it, and its E[λ | 0].
+    `by` and `rate` [N] become what the rate of each count changes by, the factor in it, and its
+    E[λ | 0]. Genes without a count gain what is drawn: cells, genes and counts. Cells are seeded
+    by `seeds` [B], and draw the same as long as tiles begin at the same `first`.
     """
     rows, csr = stops.shape[1], (genes, counts, stops)
     ratio, low = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
     shown, inverse = np.empty((rows, TILE), FLOAT), np.zeros(TILE, FLOAT)
+    gain, states, ahead = np.empty(rows, FLOAT), np.empty(rows, np.uint64), np.empty(rows)
+    begun(seeds, first + 1, states, ahead)
+    found, at = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)), 0
     for tile in range(first, last):
         start = TILE * tile
         theta = dispersion[start : start + TILE]
@@ -129,4 +134,7 @@ def balance(
         _spread(csr, tile, shown, total)
         own, given = factor[start : start + TILE], (wanted, total, prior, close)
         _balanced(ratio, low, shown, inverse, given, rounds, own)
-        _told(csr, tile, (ratio, low, shown), own, (gain, by, rate))
+        read = (ratio, low, shown)
+        _told(csr, tile, read, own, gain, by, rate)
+        found, at = gained(read, own, theta, start, gain, states, ahead, found, at)
+    return found[0][:at], found[1][:at], found[2][:at]

@@ -14,112 +14,82 @@ from numba import njit
 
 from gpjepa.model.kernels.maths import exp_below, total_of
 
-FLOAT, INT = np.float32, np.int32
+FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
 LEAST = FLOAT(1e-8)  # of a rate that others are divided by, as in the distributions
 TILE = 32
 PRODUCTS = 2**17  # of numbers in one call, which BLAS does without threads of its own
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
+# products and sums in one instruction; not cached, as numba would take the two for one
+_exp = njit(error_model="numpy", fastmath={"contract"})(exp_below.py_func)
 
 
 @njit(**OPTIONS)
-def _peak(own, bias):
-    """Add `bias` and return the greatest; as integers of the same order, several at once."""
-    most = INT(-2147483647)
-    for c in range(own.shape[0]):
-        own[c] += bias[c]
-    bits = own.view(np.int32)
-    for i in range(bits.shape[0]):
-        most = max(most, INT(bits[i] ^ ((bits[i] >> INT(31)) & INT(0x7FFFFFFF))))
-    return INT(most ^ ((most >> INT(31)) & INT(0x7FFFFFFF))).view(np.float32)
+def _products(state, table, out):
+    """Write the product of `state` [n, D] and a tile's weights [D, TILE]."""
+    some = max(PRODUCTS // table.size, 1)
+    for row in range(0, len(state), some):
+        np.dot(state[row : row + some], table, out[row : row + some])
 
 
 @njit(**OPTIONS)
-def levels(logits, bias, library, first, last, top, scale):
-    """Write what rates are made of beside logits: e^(logit + `bias` − `top`) times `scale`, [B].
+def _peaks(logits, bias, peak):
+    """Add `bias` to the logits of a tile, and find the greatest of each row and column so far."""
+    for row in range(logits.shape[0]):
+        for k in range(bias.shape[0]):
+            own = logits[row, k] + bias[k]
+            logits[row, k] = own
+            peak[row, k] = own if own > peak[row, k] else peak[row, k]
 
-    `logits` [n, C] are those of the rows `first` to `last`; they are written over.
+
+@njit(**OPTIONS)
+def _sums(logits, top, total):
+    """Add the powers of a tile's logits by row and column."""
+    for row in range(logits.shape[0]):
+        most = top[row]
+        for k in range(logits.shape[1]):
+            total[row, k] += _exp(logits[row, k] - most)
+
+
+@njit(**OPTIONS)
+def levels(state, table, bias, library, first, last, top, scale):
+    """Write what rates are made of beside logits: e^(logit + bias − `top`) times `scale`, [B].
+
+    Of the rows `first` to `last` of `state` [B, D]. `table` and `bias` hold all classes, see
+    `tiled`.
     """
+    logits = np.empty((len(table), last - first, TILE), FLOAT)
+    peak, total = np.full(logits.shape[1:], -np.inf, FLOAT), np.zeros(logits.shape[1:], FLOAT)
+    for tile in range(len(table)):
+        _products(state[first:last], table[tile], logits[tile])
+        _peaks(logits[tile], bias[tile], peak)
     for row in range(first, last):
-        own = logits[row - first]
-        most = _peak(own, bias)
-        for c in range(own.shape[0]):
-            own[c] = exp_below(own[c] - most)
-        top[row], scale[row] = most, library[row] / total_of(own)
+        top[row] = peak[row - first].max()
+    for tile in range(len(table)):
+        _sums(logits[tile], top[first:last], total)
+    for row in range(first, last):
+        scale[row] = library[row] / total_of(total[row - first])
 
 
 @njit(**OPTIONS)
-def tiled(weight, genes, table):
-    """Write the weights [C, D] of the genes to `table` [T, D, TILE], zero beyond the last."""
+def tiled(weight, table):
+    """Write the weights [C, D] of all classes to `table` [T, D, TILE], zero beyond the last."""
     for tile in range(table.shape[0]):
         start = TILE * tile
         table[tile] = ZERO
-        for k in range(min(TILE, genes - start)):
+        for k in range(min(TILE, len(weight) - start)):
             for d in range(table.shape[1]):
                 table[tile, d, k] = weight[start + k, d]
-
-
-@njit(fastmath=True, **OPTIONS)
-def _add_four(x, y, row, table, tile, d, before, after):
-    """Add what four numbers of two states bring."""
-    p, q, r, s = x[row, d], x[row, d + 1], x[row, d + 2], x[row, d + 3]
-    t, u, v, w = y[row, d], y[row, d + 1], y[row, d + 2], y[row, d + 3]
-    for k in range(before.shape[0]):
-        e, f, g, h = (
-            table[tile, d, k], table[tile, d + 1, k], table[tile, d + 2, k], table[tile, d + 3, k]
-        )  # fmt: skip
-        before[k] += (p * e + q * f) + (r * g + s * h)
-        after[k] += (t * e + u * f) + (v * g + w * h)
-
-
-@njit(**OPTIONS)
-def _products(x, y, row, table, tile, before, after):
-    """Write the products of a row of two states [B, D] with a tile of weights."""
-    many = table.shape[1] - table.shape[1] % 4
-    before[:], after[:] = ZERO, ZERO
-    for d in range(0, many, 4):
-        _add_four(x, y, row, table, tile, d, before, after)
-    for d in range(many, table.shape[1]):
-        for k in range(before.shape[0]):
-            before[k] += x[row, d] * table[tile, d, k]
-            after[k] += y[row, d] * table[tile, d, k]
-
-
-@njit(**OPTIONS)
-def _powers(bias, tile, top, scale, own):
-    for k in range(own.shape[0]):
-        own[k] = exp_below(own[k] + bias[tile, k] - top) * scale
-
-
-@njit(**OPTIONS)
-def rates(tables, row, tile, genes, before, after):
-    """Write the rates [TILE] of one cell's genes of a tile.
-
-    `tables` are those of all cells and `genes`, each [B, G], or no rows of these and what they are
-    decoded from: states [B, D] and biases [T, TILE] before and after, weights as `tiled` writes
-    them, and `levels` [2, B] of both.
-    """
-    given, states, table, bias, top, scale = tables
-    if table.shape[0]:
-        _products(states[0], states[1], row, table, tile, before, after)
-        _powers(bias[0], tile, top[0, row], scale[0, row], before)
-        _powers(bias[1], tile, top[1, row], scale[1, row], after)
-        return
-    start = TILE * tile
-    for k in range(min(TILE, genes - start)):
-        before[k], after[k] = given[0][row, start + k], given[1][row, start + k]
 
 
 @njit(**OPTIONS)
 def _decoded_tile(state, table, bias, top, scale, out):
     """Write the rates of all cells and a tile's genes."""
-    some = max(PRODUCTS // table.size, 1)
-    for row in range(0, len(state), some):
-        np.dot(state[row : row + some], table, out[row : row + some])
+    _products(state, table, out)
     for row in range(len(state)):
         most, factor = top[row], scale[row]
         for k in range(bias.shape[0]):
-            out[row, k] = exp_below(out[row, k] + bias[k] - most) * factor
+            out[row, k] = _exp(out[row, k] + bias[k] - most) * factor
 
 
 @njit(**OPTIONS)
@@ -134,7 +104,9 @@ def _given_tile(rates, start, out):
 def changes(tables, tile, dispersion, ratio, low, wanted):
     """Write `ratio` and `low` of a tile's genes in all cells, and their rates after to `wanted`.
 
-    `tables` are as in `rates`, `dispersion` [n] is that of the tile's genes alone.
+    `tables` are the rates of all cells and genes before and after, each [B, G], or no rows of these
+    and what they are decoded from: states [B, D] and biases [T, TILE] before and after, weights as
+    `tiled` writes them, and `levels` [2, B] of both. `dispersion` [n] is that of the tile's genes.
     """
     given, states, table, bias, top, scale = tables
     if table.shape[0]:
