@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.kernels import blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
 TABLE = 16  # counts below it have their log Γ tabulated
@@ -68,7 +68,7 @@ def scaled_shares(
     logits = latent @ weight.t()
     out = logits if genes == logits.shape[1] else torch.empty((len(latent), genes))
     edges = blocks(len(latent))
-    read = (logits.numpy(), _lent(bias), library.numpy())
+    read = (logits.numpy(), lent(bias), library.numpy())
     side_by_side(lambda i: count_rows.scaled(*read, *edges[i], out.numpy()), len(edges))
     return out
 
@@ -129,7 +129,7 @@ def _likelihoods(
     inverse = theta.reciprocal()
     genes = (asked.library.numpy(), theta.numpy(), inverse.numpy(), gain, rise)
     csr = (counts.starts.numpy(), counts.gene.numpy(), counts.value.numpy(), cells)
-    own, added, sums = logits.numpy(), _lent(bias), by_gene.numpy()
+    own, added, sums = logits.numpy(), lent(bias), by_gene.numpy()
     down, values = slope.numpy(), total.numpy()
 
     def work(block: int) -> None:
@@ -172,8 +172,3 @@ def _logit_gradient(
 @cache
 def _log_factorials() -> np.ndarray:
     return torch.lgamma(torch.arange(1, TABLE + 1, dtype=torch.float64)).float().numpy()
-
-
-def _lent(parameter: Tensor) -> np.ndarray:
-    """Return a copy for compiled loops: FSDP cannot give back a parameter that numpy holds."""
-    return parameter.detach().clone().numpy()

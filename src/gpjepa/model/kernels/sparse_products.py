@@ -14,7 +14,6 @@ import numpy as np
 from numba import njit
 
 FLOAT = np.float32
-TILE = 16
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
@@ -57,21 +56,15 @@ def product(starts, places, values, table, first, last, out):
 
 @njit(**OPTIONS)
 def slopes(starts, cells, values, down, centre, off, first, last, out):
-    """Write columns `first` to `last` of `out` [H, G]: Σ value · `down`[cell] − `centre` · `off`.
+    """Write rows `first` to `last` of `out` [G, H]: Σ value · `down`[cell] − `centre` · `off`.
 
     Entries are given gene by gene; `down` [B, H], `centre` [G], `off` [H].
     """
-    made = np.empty((last - first, off.shape[0]), FLOAT)
     for gene in range(first, last):
-        to = made[gene - first]
+        to = out[gene]
         for i in range(off.shape[0]):
             to[i] = -centre[gene] * off[i]
         _add(to, down, cells, values, starts[gene], starts[gene + 1])
-    for start in range(0, off.shape[0], TILE):
-        stop = min(start + TILE, off.shape[0])
-        for i in range(start, stop):
-            for column in range(made.shape[0]):
-                out[i, first + column] = made[column, i]
 
 
 @njit(**OPTIONS)
