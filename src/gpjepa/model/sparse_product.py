@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gpjepa.model.kernels import available, blocks, lent, side_by_side
+from gpjepa.model.kernels import ROWS, available, blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
+CELLS = 256  # that go over a table side by side, at most
 GENES = 256  # of a block of the table's gradient
 
 
@@ -100,8 +101,10 @@ def _times(rows: SparseCounts, table: Tensor) -> Tensor:
     """Return rows times table, in blocks of rows."""
     from gpjepa.model.kernels import sparse_products
 
-    own = lent(table)
-    out, edges = torch.empty((rows.shape[0], own.shape[1])), blocks(rows.shape[0])
+    own, cells = lent(table), rows.shape[0]
+    # each row is summed by itself: no digit depends on how many go together
+    size = min(CELLS, max(ROWS, -(-cells // torch.get_num_threads())))
+    out, edges = torch.empty((cells, own.shape[1])), blocks(cells, size=size)
     read = (*rows.arrays(), rows.value.numpy(), own)
     side_by_side(lambda i: sparse_products.product(*read, *edges[i], out.numpy()), len(edges))
     return out

@@ -26,6 +26,19 @@ def test_a_product_is_written_for_its_rows_only() -> None:
     assert np.isnan(out[20:]).all()
 
 
+def test_a_table_of_several_stretches_serves_entries_in_any_order() -> None:
+    rng = np.random.default_rng(4)
+    places, width = 3 * sparse_products.STAY // 500 + 7, 500
+    rows = random(9, places, 0.1, format="csr", random_state=rng, dtype=np.float32)
+    table, out = rng.normal(size=(places, width)).astype(np.float32), np.empty((9, width), "f4")
+    for row in range(0, 9, 2):
+        own = slice(rows.indptr[row], rows.indptr[row + 1])
+        order = rng.permutation(own.stop - own.start)
+        rows.indices[own], rows.data[own] = rows.indices[own][order], rows.data[own][order]
+    sparse_products.product(rows.indptr, rows.indices, rows.data, table, 0, 9, out)
+    np.testing.assert_allclose(out, rows.toarray() @ table, rtol=1e-4, atol=1e-5)
+
+
 def test_turned_rows_are_scipys_columns() -> None:
     rows, stops = made(), np.zeros(PLACES + 1, np.int64)
     own, values = np.empty(rows.nnz, np.int32), np.empty(rows.nnz, np.float32)
