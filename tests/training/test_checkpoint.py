@@ -50,6 +50,19 @@ def test_module_optimizer_and_progress_come_back_bit_for_bit(tmp_path: Path) -> 
             assert torch.equal(theirs[index][name], value), (index, name)
 
 
+def test_numbers_of_the_optimizer_are_turned_where_a_parameter_was_saved_turned(tmp_path) -> None:
+    module, optimizer = trained(0)
+    save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")
+    other, _ = trained(1)
+    turned = nn.Parameter(module[0].weight.detach().t().contiguous())
+    fresh = torch.optim.AdamW([turned, *list(other.parameters())[1:]], lr=0.1)
+    load_checkpoint(tmp_path / "a.safetensors", other, fresh, "run")
+    before, after = optimizer.state[module[0].weight], fresh.state[turned]
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert torch.equal(after[name], before[name].t()), name
+        assert after[name].is_contiguous(), name
+
+
 def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     module, optimizer = trained(0)
     save_checkpoint(tmp_path / "a.safetensors", module, optimizer, PROGRESS, "run")

@@ -109,8 +109,9 @@ class OptimalTransportPairing:
             for start in range(0, len(shuffled), self.batch):
                 rows = shuffled[start : start + self.batch]
                 columns = rng.permutation(controls)[: self.batch]
-                plan = _plan(perturbed_features[rows], control_features[columns])
-                chosen[rows] = columns[_sample_rows(plan, rng)]
+                chosen[rows] = columns[
+                    _drawn(perturbed_features[rows], control_features[columns], rng)
+                ]
         return chosen
 
     def describe(self) -> dict[str, Any]:
@@ -143,36 +144,39 @@ def _by_stratum(
     controls_at, perturbed_at = np.asarray(control_strata), np.asarray(perturbed_strata)
     if not all(np.issubdtype(strata.dtype, np.integer) for strata in (controls_at, perturbed_at)):
         controls_at, perturbed_at = controls_at.astype(str), perturbed_at.astype(str)
-    levels = sorted(np.unique(perturbed_at).tolist(), key=str)
-    pairs = []
-    for level in levels:
-        controls = np.flatnonzero(controls_at == level)
-        pairs.append(
-            (controls if len(controls) else everyone, np.flatnonzero(perturbed_at == level))
-        )
-    return pairs
+    controls, perturbed = _rows_of_levels(controls_at), _rows_of_levels(perturbed_at)
+    levels = sorted(perturbed, key=str)
+    return [(controls.get(level, everyone), perturbed[level]) for level in levels]
 
 
-def _plan(perturbed: NDArray[np.floating], controls: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the optimal-transport plan [perturbed, controls] between uniform weights.
+def _rows_of_levels(strata: NDArray[np.generic]) -> dict[Any, NDArray[np.int64]]:
+    """Return the rows of each stratum, in order."""
+    order = np.argsort(strata, kind="stable")
+    levels, starts = np.unique(strata[order], return_index=True)
+    return dict(zip(levels.tolist(), np.split(order, starts[1:]), strict=False))
 
-    Between as many cells as controls it is an assignment, which is found sooner.
+
+def _drawn(
+    perturbed: NDArray[np.floating], controls: NDArray[np.floating], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw a control for each cell from the optimal-transport plan between uniform weights.
+
+    Between as many cells as controls that is an assignment, which is found sooner and leaves
+    nothing to draw. The numbers are drawn even so: all pairings see the same of a generator.
     """
+    uniform = rng.random(len(perturbed))
     if len(perturbed) == len(controls):
-        pairs = linear_sum_assignment(cdist(perturbed, controls, "sqeuclidean"))
-        plan = np.zeros((len(perturbed), len(controls)))
-        plan[pairs] = 1.0 / len(perturbed)
-        return plan
+        return linear_sum_assignment(cdist(perturbed, controls, "sqeuclidean"))[1]
     import ot
 
     cost = ot.dist(np.asarray(perturbed, dtype=np.float64), np.asarray(controls, dtype=np.float64))
-    return np.asarray(ot.emd([], [], cost), dtype=np.float64)
+    return _columns(np.asarray(ot.emd([], [], cost), dtype=np.float64), uniform)
 
 
-def _sample_rows(plan: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw one column of each row with probability proportional to the plan."""
+def _columns(plan: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return a column of each row with probability proportional to the plan."""
     heights = np.cumsum(plan, axis=1)
-    drawn = rng.random(len(plan)) * heights[:, -1]
+    drawn = uniform * heights[:, -1]
     return np.asarray((heights <= drawn[:, None]).sum(axis=1), dtype=np.int64).clip(
         max=plan.shape[1] - 1
     )

@@ -44,10 +44,9 @@ class AttentionBlock(nn.Module):
         self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T W"]:
         """Let every token look at those that are `present`."""
-        few = len(tokens) > 0 and tokens.shape[1] <= FEW
-        if few and available(tokens, *self.parameters()):
-            pack = torch.cat([parameter.flatten() for parameter in self.parameters()])
-            made: Tensor = _Block.apply(tokens, pack, present, self)
+        few, own = len(tokens) > 0 and tokens.shape[1] <= FEW, tuple(self.parameters())
+        if few and available(tokens, *own):
+            made: Tensor = _Block.apply(tokens, present, self.heads, self.norm.eps, *own)
             return made
         seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
         tokens = tokens + self.merge(seen)
@@ -59,21 +58,21 @@ class _Block(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tokens: Tensor, pack: Tensor, present: Tensor, block: AttentionBlock
+        ctx: Any, tokens: Tensor, present: Tensor, heads: int, epsilon: float, *own: Tensor
     ) -> Tensor:
         """Return the block's output."""
         from gpjepa.model.kernels import block_rows
 
-        (rows, count, width), heads = tokens.shape, block.heads
+        (rows, count, width), pack = tokens.shape, torch.cat([part.flatten() for part in own])
         hidden, lanes = 2 * width, block_rows.LANES
         edges = blocks(rows, size=lanes)
         kept_for = len(edges) if any(ctx.needs_input_grad) else 0
         kept = torch.empty((kept_for, 6 * width + hidden, count * lanes))
         share = torch.empty((kept_for, heads, count, count, lanes))
         out = torch.empty((rows, count * width))
-        sizes = (hidden, heads, np.float32((width // heads) ** -0.5), np.float32(block.norm.eps))
+        sizes = (hidden, heads, np.float32((width // heads) ** -0.5), np.float32(epsilon))
         flat = tokens.detach().reshape(rows, -1).contiguous()
-        read = (flat.numpy(), present.float().numpy(), pack.detach().numpy(), *sizes)
+        read = (flat.numpy(), present.float().numpy(), pack.numpy(), *sizes)
         write = (kept.numpy(), share.numpy())
 
         def work(number: int) -> None:
@@ -86,11 +85,12 @@ class _Block(torch.autograd.Function):
         side_by_side(work, len(edges))
         ctx.save_for_backward(pack, kept, share)
         ctx.sizes, ctx.edges = (hidden, *sizes[2:]), edges
+        ctx.shapes = [part.shape for part in own]
         return out.view(rows, count, width)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients in the tokens and in the parameters."""
         from gpjepa.model.kernels import block_rows
 
@@ -104,4 +104,7 @@ class _Block(torch.autograd.Function):
             block_rows.back(*read, *edges[number], *own, out.numpy())
 
         side_by_side(work, len(edges))
-        return out.view_as(grad), slopes.sum(dim=0), None, None
+        shapes = ctx.shapes
+        cut = slopes.sum(dim=0).split([shape.numel() for shape in shapes])
+        by_own = (part.view(shape) for part, shape in zip(cut, shapes, strict=True))
+        return out.view_as(grad), None, None, None, *by_own

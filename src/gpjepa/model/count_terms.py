@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.kernels import blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
 TABLE = 16  # counts below it have their log Γ tabulated
@@ -68,7 +68,7 @@ def scaled_shares(
     logits = latent @ weight.t()
     out = logits if genes == logits.shape[1] else torch.empty((len(latent), genes))
     edges = blocks(len(latent))
-    read = (logits.numpy(), _lent(bias), library.numpy())
+    read = (logits.numpy(), lent(bias), library.numpy())
     side_by_side(lambda i: count_rows.scaled(*read, *edges[i], out.numpy()), len(edges))
     return out
 
@@ -94,32 +94,38 @@ class _CountTerms(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients in latents, weights, biases and log dispersions."""
         latent, weight, theta, share, slope, by_gene = ctx.saved_tensors
-        scale = grads[0] / ctx.asked.counts.shape[0]
+        cells = ctx.asked.counts.shape[0]
+        scale = grads[0] / cells
         if ctx.spent:
             raise RuntimeError(
                 "count_terms can be differentiated once: its shares are written over"
             )
         ctx.spent = True
-        down = _logit_gradient(share, slope, scale, grads[1], ctx.asked)
         by_theta = theta * (scale @ by_gene)
+        factor, start = latent.new_ones(len(latent)), len(latent) - len(ctx.asked.group)
+        each = scale.repeat_interleave(cells)
+        factor[:start] = each[:start]
+        down = _logit_gradient(share, slope, each[start:], grads[1], ctx.asked)
         # MKL is three times as fast with the long side last
-        by_weight = (latent.t() @ down).t().contiguous()
-        return down @ weight, by_weight, down.sum(dim=0), by_theta, None
+        by_weight = ((factor.unsqueeze(1) * latent).t() @ down).t().contiguous()
+        by_latent = (down @ weight).mul_(factor.unsqueeze(1))
+        return by_latent, by_weight, factor @ down, by_theta, None
 
 
 def _likelihoods(
     logits: Tensor, bias: Tensor, theta: Tensor, asked: Asked
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients in the logits and, of each part, in θ, and the log-likelihoods.
+    """Return gradients in logits that are pooled too and, of each part, in θ; log-likelihoods.
 
-    The logits, to which `bias` is added, are written over with the shares.
+    The logits, to which `bias` is added, are written over with the shares, or with the gradient
+    where they are not pooled.
     """
     from gpjepa.model.kernels import count_rows
 
     counts = asked.counts
     (rows, _), cells, parts = logits.shape, counts.shape[0], asked.parts
-    measured = parts * cells
-    slope = torch.empty((measured, logits.shape[1]))
+    measured, start = parts * cells, rows - len(asked.group)
+    slope = torch.empty((max(0, measured - start), logits.shape[1]))
     total = torch.empty(measured)
     edges = blocks(*[cells] * parts, rows - measured)
     each = len(blocks(cells))
@@ -129,14 +135,15 @@ def _likelihoods(
     inverse = theta.reciprocal()
     genes = (asked.library.numpy(), theta.numpy(), inverse.numpy(), gain, rise)
     csr = (counts.starts.numpy(), counts.gene.numpy(), counts.value.numpy(), cells)
-    own, added, sums = logits.numpy(), _lent(bias), by_gene.numpy()
+    own, added, sums = logits.numpy(), lent(bias), by_gene.numpy()
     down, values = slope.numpy(), total.numpy()
 
     def work(block: int) -> None:
         first, last = edges[block]
         count_rows.shares(own, added, first, last)
         if first < measured:
-            count_rows.likelihood(own, *genes, *csr, first, last, values, down, sums[block])
+            write = (values, down, start, sums[block])
+            count_rows.likelihood(own, *genes, *csr, first, last, *write)
 
     side_by_side(work, len(edges))
     return slope, by_gene.view(parts, each, -1).sum(dim=1), total
@@ -156,13 +163,16 @@ def _pooled(share: Tensor, asked: Asked, genes: int) -> Tensor:
 def _logit_gradient(
     share: Tensor, slope: Tensor, scale: Tensor, pooled: Tensor, asked: Asked
 ) -> Tensor:
-    """Return the gradient in all logits [N, C], in the memory of the shares."""
+    """Return the gradient in all logits [N, C], in the memory of the shares.
+
+    In rows that are not pooled it is there, up to its factor; `scale` is that of others.
+    """
     from gpjepa.model.kernels import count_rows
 
-    rows, cells, size = share.shape[0], asked.counts.shape[0], len(asked.group)
-    edges = blocks(rows)
-    read = (share.numpy(), slope.numpy(), slope.shape[0], scale.contiguous().numpy(), cells)
-    given = (pooled.contiguous().numpy(), asked.weight.numpy(), asked.group.numpy(), rows - size)
+    size = len(asked.group)
+    edges = blocks(size)
+    read = (share[share.shape[0] - size :].numpy(), slope.numpy(), scale.numpy())
+    given = (pooled.contiguous().numpy(), asked.weight.numpy(), asked.group.numpy())
     side_by_side(
         lambda block: count_rows.backward(*read, *given, *edges[block], read[0]), len(edges)
     )
@@ -172,8 +182,3 @@ def _logit_gradient(
 @cache
 def _log_factorials() -> np.ndarray:
     return torch.lgamma(torch.arange(1, TABLE + 1, dtype=torch.float64)).float().numpy()
-
-
-def _lent(parameter: Tensor) -> np.ndarray:
-    """Return a copy for compiled loops: FSDP cannot give back a parameter that numpy holds."""
-    return parameter.detach().clone().numpy()

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from gpjepa.model.gene_layer import GeneLinear
 from gpjepa.model.genes import GeneScaling
 from gpjepa.model.kernels import available, blocks, side_by_side
 from gpjepa.model.masking import HeldOut
@@ -42,7 +43,7 @@ class CellEncoder(nn.Module):
         self.scaling = scaling
         genes = scaling.mean.shape[0]
         self.latent = latent
-        self.embed = nn.Linear(genes, hidden)
+        self.embed = GeneLinear(genes, hidden)
         self.blocks = nn.Sequential(*[ResidualBlock(hidden) for _ in range(layers)])
         self.out = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, latent))
 

@@ -92,7 +92,7 @@ class ConditionEncoder(nn.Module):
         row = members.clamp_max(self.residual.shape[0] - 1)
         if hidden is not None:
             own = own & ~hidden[row]
-        token = self.shared + self.residual[row] * own.unsqueeze(1)
+        token = self.shared + self.residual.index_select(0, row) * own.unsqueeze(1)
         if self.project is not None:
             trust = torch.where(measured, 1.0, self.feature_trust).unsqueeze(1)
             token = token + trust * self.project(self.features[members])

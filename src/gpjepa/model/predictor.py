@@ -129,8 +129,8 @@ class Predictor(nn.Module):
         trust, doubt = self.trusted(members, encoder)
         runs = _Runs.plan(members >= 0, self.form)
         first, second, spread = self.transformer(
-            state[runs.cell],
-            torch.cat((tokens[runs.cell], context[runs.cell]), dim=1),
+            state.index_select(0, runs.cell),
+            torch.cat((tokens, context), dim=1).index_select(0, runs.cell),
             torch.cat((runs.chosen, runs.chosen.new_ones((len(runs.cell), context.shape[1]))), 1),
         )
         weight = torch.where(runs.chosen, trust[runs.cell], 1.0).prod(dim=1, keepdim=True)

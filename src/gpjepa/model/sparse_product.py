@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.kernels import ROWS, available, blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
+CELLS = 256  # that go over a table side by side, at most
 GENES = 256  # of a block of the table's gradient
 
 
@@ -72,7 +73,7 @@ class _Product(torch.autograd.Function):
 
 
 class _CentredProduct(torch.autograd.Function):
-    """Compiled; differentiable once. The gradient is turned block by block, while it is near."""
+    """Compiled; differentiable once. The gradient lies in memory gene by gene."""
 
     @staticmethod
     def forward(
@@ -90,21 +91,21 @@ class _CentredProduct(torch.autograd.Function):
         from gpjepa.model.kernels import sparse_products
 
         (out, edges), down = _room(ctx.rows.genes, grad.shape[1]), grad.contiguous()
-        out = out.view(grad.shape[1], -1)
         off = (down * ctx.share).sum(dim=0).numpy()
         read = (*_by_gene(ctx.rows), down.numpy(), ctx.centre.numpy(), off)
         side_by_side(lambda i: sparse_products.slopes(*read, *edges[i], out.numpy()), len(edges))
-        return out, None, None, None
+        return out.t(), None, None, None
 
 
 def _times(rows: SparseCounts, table: Tensor) -> Tensor:
     """Return rows times table, in blocks of rows."""
     from gpjepa.model.kernels import sparse_products
 
-    # a copy: FSDP cannot give back a parameter that numpy holds
-    own = table.detach().clone(memory_format=torch.contiguous_format)
-    out, edges = torch.empty((rows.shape[0], own.shape[1])), blocks(rows.shape[0])
-    read = (*rows.arrays(), rows.value.numpy(), own.numpy())
+    own, cells = lent(table), rows.shape[0]
+    # each row is summed by itself: no digit depends on how many go together
+    size = min(CELLS, max(ROWS, -(-cells // torch.get_num_threads())))
+    out, edges = torch.empty((cells, own.shape[1])), blocks(cells, size=size)
+    read = (*rows.arrays(), rows.value.numpy(), own)
     side_by_side(lambda i: sparse_products.product(*read, *edges[i], out.numpy()), len(edges))
     return out
 

@@ -135,4 +135,7 @@ def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -
 
 
 def _placed(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """Return a number of the optimizer beside its parameter; turned if it was saved before that."""
+    if value.dim() == 2 and value.shape != parameter.shape == value.shape[::-1]:
+        value = value.t().contiguous()
     return value.to(parameter.device if value.dim() else "cpu")

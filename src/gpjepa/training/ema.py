@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -30,12 +31,23 @@ def make_teacher(student: Module) -> Module:
 
 @torch.no_grad()
 def move_teacher(teacher: nn.Module, student: nn.Module, share: float) -> None:
-    """Move every parameter of `teacher` by 1 − `share` towards `student`; copy the buffers."""
-    own = dict(teacher.named_parameters())
-    for name, parameter in student.named_parameters():
-        own.pop(name).lerp_(parameter.detach(), 1.0 - share)
-    if own:
-        raise KeyError(f"teacher parameters without a student: {sorted(own)}")
-    buffers = dict(student.named_buffers())
-    for name, buffer in teacher.named_buffers():
-        buffer.copy_(buffers[name])
+    """Move every parameter of `teacher` by 1 − `share` towards `student`; copy the buffers.
+
+    Raises `KeyError` naming parameters or buffers that only one of them has.
+    """
+    own, others = _alike(teacher.named_parameters(), student.named_parameters())
+    torch._foreach_lerp_(own, others, 1.0 - share)
+    for buffer, other in zip(
+        *_alike(teacher.named_buffers(), student.named_buffers()), strict=True
+    ):
+        buffer.copy_(other)
+
+
+def _alike(
+    own: Iterator[tuple[str, Tensor]], others: Iterator[tuple[str, Tensor]]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what two modules have, in one order; raise `KeyError` for names of one alone."""
+    here, there = dict(own), dict(others)
+    if here.keys() != there.keys():
+        raise KeyError(f"of teacher or student alone: {sorted(here.keys() ^ there.keys())}")
+    return list(here.values()), [there[name] for name in here]

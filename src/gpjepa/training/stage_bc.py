@@ -22,7 +22,6 @@ from gpjepa.objectives.across import Across
 from gpjepa.objectives.generative import (
     group_weights,
     kl_term,
-    log_pseudobulk,
     population_term,
 )
 from gpjepa.objectives.jepa import latent_prediction
@@ -100,7 +99,7 @@ class StageBC(nn.Module):
         scaled = self._scaled(batch)
         state, seen = model.encoder.of_scaled(scaled).split(batch.counts.shape[0])
         order = self.pair(batch, state.detach(), seen.detach())
-        state, library = state[order], batch.control_library[order]
+        state, library = state.index_select(0, order), batch.control_library[order]
         hidden = self._hidden(draws)
         prediction = model.predict(state, batch.condition, hidden)
         drawn = model.head.train_step(prediction, seen, draws)
@@ -179,10 +178,10 @@ class StageBC(nn.Module):
         self, batch: PairBatch, perturbed: Float[Tensor, "P G"], control: Float[Tensor, "P G"]
     ) -> Float[Tensor, ""]:
         """Compare decoded effects of the step's perturbations with denoised observed ones."""
-        effect = log_pseudobulk(perturbed, self.target) - log_pseudobulk(control, self.target)
-        real = batch.perturbation >= 0
+        real = (batch.perturbation >= 0).nonzero().squeeze(1)
         row = batch.perturbation[real]
-        nats = population_term(effect[real], self.effect[row], self.error[row])
+        shares = perturbed.index_select(0, real), control.index_select(0, real)
+        nats = population_term(*shares, self.effect[row], self.error[row], self.target)
         if batch.whole is None:
             return nats.sum() / max(1, len(row))
         return batch.across().share(nats.sum(), batch.whole.perturbed)

@@ -68,6 +68,7 @@ def _train(
 ) -> Progress:
     """Do what `train_stage` promises."""
     working = _set_up(stage, plan, processes)
+    working.objective.train()
     progress, kept = _restore(folder if resume else None, stage, working, plan.identity)
     processes.alike(progress.step, "a checkpoint of step")
 
@@ -157,7 +158,8 @@ def _step(working: _Working, processes: Processes, progress: Progress) -> float:
     objective, wrapped, optimizer = working.objective, working.wrapped, working.stepper
     stage, plan, step = objective.stage, objective.plan, progress.step
     fabric = processes.fabric
-    stage.train()
+    if not stage.training:
+        stage.train()
 
     # forward
     total = wrapped(step, fabric.device)

@@ -6,7 +6,16 @@ from scipy import special
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels.maths import digamma, dot, erf, exp_below, log1p_of, log_of, total_of
+from gpjepa.model.kernels.maths import (
+    digamma,
+    dot,
+    erf,
+    exp_below,
+    log1p_and_share,
+    log1p_of,
+    log_of,
+    total_of,
+)
 
 POSITIVE = np.concatenate((10.0 ** np.linspace(-30, 30, 4001), np.linspace(0.5, 2.0, 1001)))
 
@@ -15,6 +24,9 @@ def test_logarithms_are_accurate_to_single_precision() -> None:
     for x in POSITIVE.astype(np.float32):
         assert float(log_of(x)) == pytest.approx(np.log(float(x)), rel=4e-7, abs=1e-7)
         assert float(log1p_of(x)) == pytest.approx(np.log1p(float(x)), rel=4e-7, abs=1e-37)
+        both = [float(value) for value in log1p_and_share(x)]
+        expected = [np.log1p(float(x)), float(x) / (1.0 + float(x))]
+        assert both == pytest.approx(expected, rel=4e-7, abs=1e-37)
     assert log1p_of(np.float32(0.0)) == 0.0
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 SWITCH = "GPJEPA_KERNELS"
 ROWS = 16  # of a block
@@ -27,6 +31,27 @@ def available(*tensors: torch.Tensor) -> bool:
     fit = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
     stored = not any(torch._C._functorch.is_functorch_wrapped_tensor(t) for t in tensors)
     return fit and stored and not plain and _installed()
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """What numpy asks of memory that it is to read."""
+
+    owner: Tensor
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        place = (self.owner.data_ptr(), False)
+        return {"data": place, "shape": tuple(self.owner.shape), "typestr": "<f4", "version": 3}
+
+
+def lent(parameter: Tensor) -> np.ndarray:
+    """Return a parameter in single precision on the CPU, row by row, for a loop that reads it.
+
+    Its own memory where that is in this order, else a copy. By `Tensor.numpy` torch would lose
+    the right to take the memory back, as FSDP does; the array is to be gone by then.
+    """
+    return np.asarray(_Lent(parameter.detach().contiguous()))
 
 
 def blocks(*lengths: int, size: int = ROWS) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import digamma, dot, exp_below, log1p_of, log_of, total_of
+from gpjepa.model.kernels.maths import digamma, dot, exp_below, log1p_and_share, log_of, total_of
 
 FLOAT, INT = np.float32, np.int32
 TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
@@ -90,8 +90,7 @@ def _zero_counts(share, library, dispersion, inverse, silence, slope, by_gene):
     """Write log NB(0), its derivative in log μ, and add that in θ to `by_gene`."""
     for g in range(dispersion.shape[0]):
         u = share[g] * library * inverse[g]
-        log1p = log1p_of(u)
-        part = u / (FLOAT(1.0) + u)
+        log1p, part = log1p_and_share(u)
         silence[g] = log1p
         slope[g] = -dispersion[g] * part
         by_gene[g] += part - log1p
@@ -142,17 +141,19 @@ def _scattered(dispersion, genes, counts, gain, rise, slopes, rises, slope, by_g
 @njit(**OPTIONS)
 def likelihood(
     share, library, dispersion, inverse, gain, rise, starts, genes, counts, rows, first, last,
-    total, slope, by_gene,
+    total, slope, start, by_gene,
 ):  # fmt: skip
-    """Write log NB(x) [N] and its gradient in the logits [N, C]; add that in θ to `by_gene` [G].
+    """Write log NB(x) [N] and its gradient in the logits; add that in θ to `by_gene` [G].
 
     `share` is the softmax; row r has the counts of row r mod `rows` in CSR form (`starts`,
-    `genes`, `counts`) and `library` r mod `rows`. `gain` and `rise` [K, G] are `tabulate`'s.
+    `genes`, `counts`) and `library` r mod `rows`. `gain` and `rise` [K, G] are `tabulate`'s. From
+    the row `start` on gradients go to `slope` [N − `start`, C], before it in the place of shares.
     """
-    silence = np.empty(dispersion.shape[0], FLOAT)
+    silence, room = np.empty(dispersion.shape[0], FLOAT), np.empty(share.shape[1], FLOAT)
     space = np.empty((3, dispersion.shape[0]), FLOAT)
     for row in range(first, last):
-        own, cell, to = share[row], row % rows, slope[row]
+        own, cell = share[row], row % rows
+        to = slope[row - start] if row >= start else room
         here, upto = starts[cell], starts[cell + 1]
         gene, count = genes[here:upto], counts[here:upto]
         ratio, steps, rises = space[0, : upto - here], space[1], space[2]
@@ -163,8 +164,9 @@ def likelihood(
         if own.shape[0] > dispersion.shape[0]:
             to[dispersion.shape[0]] = FLOAT(0.0)
         pull = total_of(to)
+        into = to if row >= start else own
         for c in range(own.shape[0]):
-            to[c] -= pull * own[c]
+            into[c] = to[c] - pull * own[c]
 
 
 @njit(**OPTIONS)
@@ -181,30 +183,19 @@ def pool(share, weight, group, start, genes, first, last, out):
 
 
 @njit(**OPTIONS)
-def backward(share, slope, measured, scale, part, pooled, weight, group, start, first, last, out):
-    """Write the gradient in the logits of rows below `measured` and of pooled rows.
+def backward(share, slope, scale, pooled, weight, group, first, last, out):
+    """Write the gradient in the logits of pooled rows.
 
-    `slope` is `likelihood`'s gradient, row r of it counts `scale[r // part]`; `pooled` [P, G] is
-    the gradient in the pooled shares. `out` may be `share`.
+    The first of them are those of `slope`, `likelihood`'s gradient, row r of it counts
+    `scale[r]`; `pooled` [P, G] is the gradient in the pooled shares. `out` may be `share`.
     """
     for row in range(first, last):
-        to, own = out[row], share[row]
-        centre, w = FLOAT(0.0), FLOAT(0.0)
-        if row >= start:
-            w = weight[row - start]
-            centre = dot(own, pooled[group[row - start]])
-        if row >= start and row < measured:
-            _both(to, own, pooled[group[row - start]], centre, w, scale[row // part], slope[row])
-        elif row >= start:
-            _pooled(to, own, pooled[group[row - start]], centre, w)
+        own, w, down = share[row], weight[row], pooled[group[row]]
+        centre = dot(own, down)
+        if row < slope.shape[0]:
+            _both(out[row], own, down, centre, w, scale[row], slope[row])
         else:
-            _measured(to, scale[row // part], slope[row])
-
-
-@njit(**OPTIONS)
-def _measured(to, factor, seen):
-    for c in range(to.shape[0]):
-        to[c] = factor * seen[c]
+            _pooled(out[row], own, down, centre, w)
 
 
 @njit(**OPTIONS)

@@ -65,6 +65,14 @@ def log1p_of(u):
 
 
 @njit(error_model="numpy", cache=True)
+def log1p_and_share(u):
+    """Return log(1 + u), as `log1p_of`, and u / (1 + u), with one division."""
+    y = ONE + u
+    inverse = ONE / y
+    return log_of(y) + (u - (y - ONE)) * inverse, u * inverse
+
+
+@njit(error_model="numpy", cache=True)
 def erf(x):
     """Return the error function."""
     x = min(max(x, FLOAT(-4.0)), FLOAT(4.0))
