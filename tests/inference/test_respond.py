@@ -15,6 +15,7 @@ from gpjepa.inference.respond import (
     respond,
     respond_each,
 )
+from gpjepa.model.mixture import SHARED, ResponderMixture
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.sparse_counts import sparse_of
 
@@ -217,3 +218,25 @@ def test_thinning_keeps_the_composition_of_a_cell() -> None:
 
 def test_a_library_of_nothing_keeps_nothing() -> None:
     assert float(fitted_to(torch.full((1, 3), 5.0), torch.zeros(1), generator()).sum()) == 0.0
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+def test_what_control_cells_are_off_by_goes_off_responders_and_escapers(
+    built, table, given, fraction: float
+) -> None:
+    model = built(has_rest=False).model
+    if fraction < 1.0:
+        belief = 1e6 * torch.tensor([[fraction, 1.0 - fraction]]).clamp_min(1e-9)
+        model.responders = ResponderMixture(torch.tensor([[0]]), belief, belief[0], SHARED)
+    source = np.repeat(np.arange(len(table)), 300)
+    genes = model.decoder.genes
+    standing = torch.zeros(genes)
+    standing[: genes // 2] = 0.5
+    wanted = [Wanted(given(len(source), 0), 3, standing=each) for each in (None, standing)]
+    plain, moved = respond_each(model, table, wanted, source, torch.zeros(genes))
+    share = [
+        np.asarray(one.counts.sum(axis=0)).ravel() / one.library.sum() for one in (plain, moved)
+    ]
+    change = np.log(share[1] / share[0])
+    assert np.abs(change[: genes // 2] - change[genes // 2 :].mean() - 0.5).max() < 0.1
+    assert np.ptp(change[genes // 2 :]) < 0.1
