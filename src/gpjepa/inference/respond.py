@@ -16,7 +16,7 @@ from gpjepa.core.random import numpy_stream, torch_stream
 from gpjepa.inference.cells import CellTable
 from gpjepa.inference.naming import drawing
 from gpjepa.model.abduction import counterfactual_counts
-from gpjepa.model.decoded import finite, plain
+from gpjepa.model.decoded import finite
 from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
@@ -123,8 +123,7 @@ class _Origin:
     ) -> _Origin:
         """Decode where the cells depart from."""
         first = state if model.start is None else model.start(state)
-        decoded = model.decoder.read_once(first, library, offset)
-        return _Origin(counts, library, state, decoded, offset)
+        return _Origin(counts, library, state, _decoded(model, first, library, offset), offset)
 
 
 def _under(
@@ -138,11 +137,8 @@ def _under(
     condition, steering = wanted.condition.rows(rows), wanted.steering
     latent = model.head.sample(model.predict(origin.state, condition), generator)
     after = _led(model, latent, origin.library, origin.offset, steering)
-    before = origin.decoded
-    if model.responders is not None:  # cells that escape stay as they are
-        before, after = plain(before), plain(after)
-        members = condition.members.to(origin.library.device)
-        after = model.outcome(members, before, after, generator, led=steering is not None)
+    before, members = origin.decoded, condition.members.to(origin.library.device)
+    after = model.outcome(members, before, after, generator, led=steering is not None)
     changed = counterfactual_counts(origin.counts, before, after, generator)
     return settle(model, changed, origin.library, generator)
 
@@ -154,6 +150,18 @@ def _population(
     return Population(counts, library_of(model, counts, controls.library[source]), source)
 
 
+def _decoded(
+    model: WorldModel,
+    latent: Float[Tensor, "B D"],
+    library: Float[Tensor, " B"],
+    offset: Float[Tensor, " C"] | None,
+) -> CountDistribution:
+    """Decode cells; all rates at once where those of escapers are to be told from others."""
+    decode = model.decoder.read_once if model.responders is None else model.decoder
+    found: CountDistribution = decode(latent, library, offset)
+    return found
+
+
 def _led(
     model: WorldModel,
     latent: Float[Tensor, "B D"],
@@ -163,7 +171,7 @@ def _led(
 ) -> CountDistribution:
     """Decode what cells become; raise `NumericError` for rates that are not finite."""
     led = steering if offset is None or steering is None else offset + steering
-    after = model.decoder.read_once(latent, library, offset if led is None else led)
+    after = _decoded(model, latent, library, offset if led is None else led)
     if not finite(after):
         raise NumericError(
             "the decoder returned rates that are not finite; expected finite ones; the model "
@@ -184,7 +192,7 @@ def become(
 
     Raises `NumericError` for rates that are not finite.
     """
-    before = model.decoder.read_once(states[0], library, offset)
+    before = _decoded(model, states[0], library, offset)
     after = _led(model, states[1], library, offset, None)
     changed = counterfactual_counts(counts, before, after, generator)
     return settle(model, changed, library, generator)
