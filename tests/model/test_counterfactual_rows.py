@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 from gpjepa.model.abduction import RULE
 from gpjepa.model.counterfactual_rows import by_rows
-from gpjepa.model.decoded import DecodedCounts, plain
+from gpjepa.model.decoded import DecodedCounts
 from gpjepa.model.sparse_counts import sparse_of
 
 CELLS, GENES, WIDTH = 200, 100, 5
@@ -40,7 +40,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_rates_made_where_they_are_read_give_the_counts_of_those_that_are_given(rest) -> None:
     before, after = made(rest)
     counts = sparse_of(before.sample(generator()))
-    known = by_rows(counts, plain(before), plain(after), generator(1), RULE).dense()
+    known = by_rows(counts, before.plain, after.plain, generator(1), RULE).dense()
     found = by_rows(counts, before, after, generator(1), RULE).dense()
     differ = (found != known).float().mean()  # rounding may part a draw from its twin
     assert float(differ) < 0.002
@@ -50,8 +50,8 @@ def test_rates_made_where_they_are_read_give_the_counts_of_those_that_are_given(
 def test_given_and_decoded_rates_go_together() -> None:
     before, after = made(1)
     counts = sparse_of(before.sample(generator()))
-    mixed = by_rows(counts, before, plain(after), generator(1), RULE).dense()
-    known = by_rows(counts, plain(before), plain(after), generator(1), RULE).dense()
+    mixed = by_rows(counts, before, after.plain, generator(1), RULE).dense()
+    known = by_rows(counts, before.plain, after.plain, generator(1), RULE).dense()
     assert torch.equal(mixed, known)
 
 

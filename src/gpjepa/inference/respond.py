@@ -16,7 +16,7 @@ from gpjepa.core.random import numpy_stream, torch_stream
 from gpjepa.inference.cells import CellTable
 from gpjepa.inference.naming import drawing
 from gpjepa.model.abduction import counterfactual_counts
-from gpjepa.model.decoded import finite, plain
+from gpjepa.model.decoded import finite
 from gpjepa.model.distributions import CountDistribution
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
@@ -127,7 +127,7 @@ class _Origin:
     ) -> _Origin:
         """Decode where the cells depart from."""
         first = state if model.start is None else model.start(state)
-        decoded = model.decoder.read_once(first, library, offset)
+        decoded = _decoded(model, first, library, offset)
         return _Origin(counts, library, state, first, decoded, offset)
 
 
@@ -142,14 +142,11 @@ def _under(
     condition, steering, standing = wanted.condition.rows(rows), wanted.steering, wanted.standing
     latent = model.head.sample(model.predict(origin.state, condition), generator)
     after = _led(model, latent, origin.library, origin.offset, steering, standing)
-    before = origin.decoded
-    if model.responders is not None:  # cells that escape stay as they are
-        before, after = plain(before), plain(after)
-        stay = before
-        if standing is not None:
-            stay = plain(_led(model, origin.first, origin.library, origin.offset, standing))
-        members = condition.members.to(origin.library.device)
-        after = model.outcome(members, stay, after, generator, led=steering is not None)
+    before = stay = origin.decoded
+    if model.responders is not None and standing is not None:  # escapers go without it too
+        stay = _led(model, origin.first, origin.library, origin.offset, standing)
+    members = condition.members.to(origin.library.device)
+    after = model.outcome(members, stay, after, generator, led=steering is not None)
     changed = counterfactual_counts(origin.counts, before, after, generator)
     return settle(model, changed, origin.library, generator)
 
@@ -159,6 +156,18 @@ def _population(
 ) -> Population:
     counts = vstack(drawn, format="csr") if len(drawn) > 1 else drawn[0]
     return Population(counts, library_of(model, counts, controls.library[source]), source)
+
+
+def _decoded(
+    model: WorldModel,
+    latent: Float[Tensor, "B D"],
+    library: Float[Tensor, " B"],
+    offset: Float[Tensor, " C"] | None,
+) -> CountDistribution:
+    """Decode cells; all rates at once where those of escapers are to be told from others."""
+    decode = model.decoder.read_once if model.responders is None else model.decoder
+    found: CountDistribution = decode(latent, library, offset)
+    return found
 
 
 def _led(
@@ -172,7 +181,7 @@ def _led(
     Raises `NumericError` for rates that are not finite.
     """
     given = [each for each in added if each is not None]
-    after = model.decoder.read_once(latent, library, sum(given[1:], given[0]) if given else None)
+    after = _decoded(model, latent, library, sum(given[1:], given[0]) if given else None)
     if not finite(after):
         raise NumericError(
             "the decoder returned rates that are not finite; expected finite ones; the model "
@@ -193,7 +202,7 @@ def become(
 
     Raises `NumericError` for rates that are not finite.
     """
-    before = model.decoder.read_once(states[0], library, offset)
+    before = _decoded(model, states[0], library, offset)
     after = _led(model, states[1], library, offset)
     changed = counterfactual_counts(counts, before, after, generator)
     return settle(model, changed, library, generator)

@@ -109,8 +109,3 @@ def finite(counts: CountDistribution) -> bool:
     if isinstance(counts, DecodedCounts):
         return counts.finite()
     return bool(torch.isfinite(counts.mean.sum(dim=1)).all())
-
-
-def plain(counts: CountDistribution) -> CountDistribution:
-    """Return the same distribution with all its rates made."""
-    return counts.plain if isinstance(counts, DecodedCounts) else counts
