@@ -77,17 +77,25 @@ def run(processes: int, words: Sequence[str]) -> dict[str, float]:
     return measured
 
 
-def compare(chosen: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return cells per second of one and of two processes, and their ratio, for each stage."""
+def compare(chosen: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the table of `compare_batch` for each size of batch."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.h5ad"
         made_cells(chosen.cells, chosen.genes).write_h5ad(file)
-        words = [str(file), "--batch", str(chosen.batch), "--steps", str(chosen.steps)]
-        rounds = [(run(1, words), run(2, words)) for _ in range(chosen.rounds)]
+        return {
+            str(batch): compare_batch(file, batch, chosen.steps, chosen.rounds)
+            for batch in chosen.batch
+        }
+
+
+def compare_batch(file: Path, batch: int, steps: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return cells per second of one and of two processes, and their ratio, for each stage."""
+    words = [str(file), "--batch", str(batch), "--steps", str(steps)]
+    measured = [(run(1, words), run(2, words)) for _ in range(rounds)]
     table = {}
     for name in STAGES:
-        one, two = (median(each[which][name] for each in rounds) for which in (0, 1))
-        ratio = median(each[1][name] / each[0][name] for each in rounds)
+        one, two = (median(each[which][name] for each in measured) for which in (0, 1))
+        ratio = median(each[1][name] / each[0][name] for each in measured)
         table[name] = {"one": round(one), "two": round(two), "ratio": round(ratio, 2)}
     return table
 
@@ -99,12 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--cells", type=int, default=5000)
     parser.add_argument("--genes", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, nargs="+", default=[256, 1024])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args(arguments)
     if chosen.worker:
-        print(json.dumps(worker(chosen.file, chosen.batch, chosen.steps)))
+        print(json.dumps(worker(chosen.file, chosen.batch[0], chosen.steps)))
         return 0
     if len(os.sched_getaffinity(0)) < 2:
         print("fewer than two cores are free to use; expected two", file=sys.stderr)
@@ -113,8 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": {"processor": processor(), "cores": os.cpu_count()},
         "load": os.getloadavg()[0],
         "provenance": provenance("python -m benchmarks ranks", 0),
-        "data": {"cells": chosen.cells, "genes": chosen.genes, "batch": chosen.batch},
-        "cells_per_second": compare(chosen),
+        "data": {"cells": chosen.cells, "genes": chosen.genes},
+        "cells_per_second_by_batch": compare(chosen),
     }
     print(json.dumps(document, indent=1))
     return 0
