@@ -103,7 +103,10 @@ def test_measured_sums_keep_the_error_of_the_control_that_is_in_them(off) -> Non
     changed, _ = off
     calibration = replace(changed.bundle.calibration, choices={COMBINATION: Choice(SUM)})
     start = Start(
-        replace(changed.bundle, calibration=calibration), changed.controls, None, known=1.0
+        replace(changed.bundle, calibration=calibration),
+        changed.controls,
+        None,
+        own=changed.controls,
     )
     none = Start(start.bundle, changed.controls, None)
     found, plain = (population_parts(each, ["C+D"], 50, 0)[0][1].counts for each in (start, none))

@@ -188,3 +188,11 @@ def test_listed_labels_are_held_out_and_some_of_the_others_validate(tiny) -> Non
     assert split.validation
     assert {*split.train, *split.validation, *split.test} == set(data.perturbations)
     assert split == held_out.listed_split(data, ["A+B", "C"], 3)
+
+
+def test_what_the_linear_baseline_lacks_is_the_training_mean() -> None:
+    given = {"linear": np.array([[1.0], [np.nan]]), "training mean": np.array([[3.0], [4.0]])}
+    found = held_out.with_intercept(given)
+    assert found["linear"].tolist() == [[1.0], [4.0]]
+    assert np.isnan(given["linear"][1, 0])  # what was given stays
+    assert held_out.with_intercept({"gpjepa": given["linear"]}).keys() == {"gpjepa"}

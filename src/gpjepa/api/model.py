@@ -161,8 +161,8 @@ class GPJEPA:
         Sampled cells that start from the training control cells are without half of these' own
         estimated error, `predict("control")` too. With `uncertainty` a population's mean is moved
         by one draw of the error of its effect, another for each seed: over seeds it spreads as far
-        as the error bar. Raises
-        `VocabularyError` for a perturbation with neither training cells nor features.
+        as the error bar. Raises `VocabularyError` for a perturbation with neither training cells
+        nor features.
         """
         start = self._start(control, context, dose, modality)
         return answers.populations(start, labels, cells, seed, uncertainty)
@@ -274,8 +274,7 @@ class GPJEPA:
         own = cells = self._controls
         if control is not None:
             cells = from_anndata(control, bundle.panel, bundle.vocabulary)
-        cells = cells.within(context)
-        return Start(bundle, cells, dose, modality, cells.known_of(own))
+        return Start(bundle, cells.within(context), dose, modality, own)
 
     def save(self, path: Path | str, *, force: bool = False) -> Path:
         """Write the model to a directory: safetensors, JSON and control cells.

@@ -74,7 +74,7 @@ def to_anndata(
 class Start:
     """A fitted model bound to the control cells that predictions start from.
 
-    `known` says how far these are the cells that effects were measured against, see `share_known`.
+    `own` are the cells that its effects were measured against, where these may be among them.
     Raises `ConfigError` for a dose that is no number of at least 0, or that the model cannot take.
     """
 
@@ -84,14 +84,14 @@ class Start:
         cells: ControlCells,
         dose: float | None,
         modality: str | None = None,
-        known: float = 0.0,
+        own: ControlCells | None = None,
     ) -> None:
         if dose is not None:
             _require_dose(dose, bundle.vocabulary)
         self.bundle, self.cells, self.dose, self.modality = bundle, cells, dose, modality
         self.controls, self.offset = anchored(bundle, cells)
         self.target = float(np.median(cells.table.library))
-        self.known = known
+        self.own = own
 
     @cached_property
     def standing(self) -> torch.Tensor | None:
@@ -100,10 +100,11 @@ class Start:
         None where nothing is known of it.
         """
         evidence = self.bundle.calibration.evidence
-        if evidence is None or not self.known:
+        known = 0.0 if self.own is None else self.cells.known_of(self.own)
+        if evidence is None or not known:
             return None
         target = self.bundle.panel.target
-        factors = rate_factors(self.cells.table, evidence.shared, target, self.known)
+        factors = rate_factors(self.cells.table, evidence.shared, target, known)
         found = torch.zeros_like(self.offset)
         found[: len(factors)] = torch.from_numpy(np.log(factors)).to(found)
         return found

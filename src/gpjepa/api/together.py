@@ -40,7 +40,7 @@ def predicted_together(
     Draws are seeded by perturbation, so the cells are those that one process samples. Returns
     them on the first process, None on the others.
     """
-    start = Start(model.bundle, model.controls, None, modality, known=1.0)
+    start = Start(model.bundle, model.controls, None, modality, model.controls)
     names = canonical(labels, start)
     mine = names[started_by()[1].rows(len(names)).here]
     found = gathered(_predicted(start, mine, cells, seed) if mine else ([], []))

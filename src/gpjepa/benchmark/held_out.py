@@ -39,13 +39,13 @@ POPULATION = ("energy_distance", "log_variance_ratio", "zero_fraction_error")
 CELLS = ", cells"  # ends the name of a group whose populations are scored
 DIFFERENCE = " − "  # names rows that hold a paired difference
 NB_VAE = "plain NB-VAE"  # an ablation: what the model is without JEPA
-LINEAR = "linear"
+LINEAR, MEAN = "linear", "training mean"
 KEYS = ("group", "metric", "model")
 MEANS: Mapping[str, tuple[str, str]] = {
     name: (name, "mean") for name in ("value", "floor", "ceiling")
 }
-REFERENCES = ("no change", "training mean", "additive")
-BETTER = ("no change", "training mean")  # the better of the two, by mean distance in a group
+REFERENCES = ("no change", MEAN, "additive")
+BETTER = ("no change", MEAN)  # the better of the two, by mean distance in a group
 
 
 def listed_split(data: PerturbSeq, test: Collection[str], seed: int) -> Split:
@@ -173,13 +173,24 @@ def _with_intercept(single: DataFrame) -> DataFrame:
 
     keys = ["perturbation", "metric"]
     linear = single[(single["model"] == LINEAR) & single["value"].notna()]
-    mean = single[single["model"] == "training mean"]
+    mean = single[single["model"] == MEAN]
     fitted = set(zip(*(linear[key] for key in keys), strict=True))
     absent = [key not in fitted for key in zip(*(mean[key] for key in keys), strict=True)]
     if not any(absent) or sum(absent) > len(mean) / 2:
         return single
     kept = single[(single["model"] != LINEAR) | single["value"].notna()]
     return pandas.concat((kept, mean[absent].assign(model=LINEAR)), ignore_index=True)
+
+
+def with_intercept(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what is known by model with the linear baseline's intercept where it has none.
+
+    NaN of "linear" becomes what the training mean, its intercept, has there.
+    """
+    found = dict(values)
+    if LINEAR in found:
+        found[LINEAR] = np.where(np.isnan(found[LINEAR]), found[MEAN], found[LINEAR])
+    return found
 
 
 def _shares(single: DataFrame) -> list[DataFrame]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpjepa.api.model import GPJEPA
 from gpjepa.benchmark import norman_k562, papalexi_thp1, semi_synthetic
-from gpjepa.benchmark.held_out import LINEAR, listed_split, trained
+from gpjepa.benchmark.held_out import listed_split, trained, with_intercept
 from gpjepa.benchmark.scores import COLUMNS, EACH
 from gpjepa.benchmark.task import MODEL, Headline, Part, Task
 from gpjepa.core.config import Config
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAMES = tuple(metric.name for metric in GENERATIVE_METRICS)
-FLOOR, MEAN = "no change", "training mean"
+FLOOR = "no change"
 SPLITS = 6  # of the observed cells into a half that is the truth and one that is the replicate
 DRAWS = 2  # of everybody's cells, whose scores are averaged
 CELLS = 400  # predicted of each perturbation
@@ -199,9 +199,7 @@ def score(
         for each in everybody:
             scored = score_populations(each.populations, halves, control, pair.target, seed + draw)
             found.setdefault(each.name, []).append(scored)
-    values = {name: np.mean(scores, axis=0) for name, scores in found.items()}
-    if LINEAR in values:  # its intercept, for a gene without embedding
-        values[LINEAR] = np.where(np.isnan(values[LINEAR]), values[MEAN], values[LINEAR])
+    values = with_intercept({name: np.mean(scores, axis=0) for name, scores in found.items()})
     replicate = np.stack(
         [
             score_populations(half.first, [half], half.second_control, pair.target, seed)

@@ -37,7 +37,7 @@ def simulation(seed: int) -> SimulationConfig:
 
 
 def _fitting(free: FreeConfig, seed: int) -> int:
-    """Return the first seed whose effects fit into a cell."""
+    """Return the first seed whose effects fit into a cell; the last one untried, to be refused."""
     for attempt in range(ATTEMPTS - 1):
         with suppress(ConfigError):
             free_blueprint(free, seed + attempt * APART)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpjepa.api.assessment import Assessment
-from gpjepa.benchmark.held_out import LINEAR, group_scores, train_and_assess
+from gpjepa.benchmark.held_out import group_scores, train_and_assess, with_intercept
 from gpjepa.benchmark.scores import COLUMNS, effect_rows
 from gpjepa.core.config import Config
 from gpjepa.core.random import numpy_stream
@@ -100,9 +100,7 @@ def against_truth(assessed: Assessment, truth: Truth, seed: int, group: str = TR
     )
     for baseline in fit_baselines(train, target=target, seed=seed):
         predictions[baseline.name] = baseline.effects(labels)[:, gated]
-    rows, mean = predictions.get(LINEAR), predictions.get("training mean")
-    if rows is not None and mean is not None:  # its intercept, for a gene without embedding
-        predictions[LINEAR] = np.where(np.isnan(rows), mean, rows)
+    predictions = with_intercept(predictions)
     predictions["measured"] = _measured(assessed)[:, gated]
     sums = [real.loc[list(members_of(label))].to_numpy().sum(axis=0) for label in labels]
     predictions["true sum"] = np.asarray(sums)[:, gated]

@@ -95,19 +95,15 @@ def _by_cell(found: list[Csr], rows: int) -> Csr:
 
 
 def _tables(before: CountDistribution, after: CountDistribution) -> tuple[Any, ...]:
-    """Return what `population_rows.changed` makes rates of."""
+    """Return what `rate_tiles.changes` reads: all rates, or what they are decoded from."""
+    none, no_table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
     if isinstance(before, DecodedCounts) and isinstance(after, DecodedCounts):
-        none = np.empty((0, 0), np.float32)
-        states = (before.state.contiguous().numpy(), after.state.contiguous().numpy())
+        states = (before.state.numpy(), after.state.numpy())
         biases = (before.biases, after.biases)
         tops, scales = np.stack((before.levels, after.levels), axis=1)
         return (none, none), states, before.table, biases, tops, scales
-    none, no_table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    return _given(before, after), (none, none), no_table, (none, none), none, none
-
-
-def _given(before: CountDistribution, after: CountDistribution) -> tuple[np.ndarray, np.ndarray]:
-    return before.mu.contiguous().numpy(), after.mu.contiguous().numpy()
+    given = (before.mu.contiguous().numpy(), after.mu.contiguous().numpy())
+    return given, (none, none), no_table, (none, none), none, none
 
 
 def _csr(counts: SparseCounts) -> Csr:

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from gpjepa.model.count_terms import scaled_shares
 from gpjepa.model.distributions import CountDistribution, NegativeBinomial
-from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.kernels import blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import Counts
 
 ROWS = 48  # cells whose logits lie in the cache together
@@ -43,16 +43,13 @@ class DecodedCounts:
 
     @cached_property
     def table(self) -> np.ndarray:
-        """Return the weights tile by tile, as `rate_tiles` reads them.
-
-        Made of a copy: FSDP cannot give back a parameter that numpy holds.
-        """
+        """Return the weights tile by tile, as `rate_tiles` reads them."""
         from gpjepa.model.kernels import rate_tiles
 
         classes, width = self.weight.shape
         size = rate_tiles.TILE
         found = np.empty((-(-classes // size), width, size), np.float32)
-        rate_tiles.tiled(self.weight.clone().numpy(), found)
+        rate_tiles.tiled(lent(self.weight), found)
         return found
 
     @cached_property
@@ -60,7 +57,7 @@ class DecodedCounts:
         """Return the biases tile by tile; those beyond the last class leave it no share."""
         tiles, _, size = self.table.shape
         found = np.full(tiles * size, NOTHING, np.float32)
-        found[: len(self.bias)] = self.bias.clone().numpy()
+        found[: len(self.bias)] = lent(self.bias)
         return found.reshape(tiles, size)
 
     @property
@@ -91,10 +88,8 @@ class DecodedCounts:
         """Return [2, B] what makes rates of logits: the greatest logit, and a factor."""
         from gpjepa.model.kernels import rate_tiles
 
-        found, edges = (
-            np.empty((2, len(self.state)), np.float32),
-            blocks(len(self.state), size=ROWS),
-        )
+        found = np.empty((2, len(self.state)), np.float32)
+        edges = blocks(len(self.state), size=ROWS)
         read = (self.state.numpy(), self.table, self.biases, self.library.numpy())
         side_by_side(lambda i: rate_tiles.levels(*read, *edges[i], *found), len(edges))
         return found

@@ -92,10 +92,13 @@ class CountDecoder(nn.Module):
         served = not torch.is_grad_enabled() and available(body, library)
         if self.zero is not None or not served:
             return self(latent, library, offset)
-        bias = self.logits.bias if offset is None else self.logits.bias + offset
+        bias = self._bias(offset)
         dispersion = torch.exp(self.log_dispersion.float()).contiguous()
         weight = self.logits.weight.detach()
         return DecodedCounts(body.contiguous(), weight, bias.detach(), library, dispersion)
+
+    def _bias(self, offset: Float[Tensor, " C"] | None) -> Float[Tensor, " C"]:
+        return self.logits.bias if offset is None else self.logits.bias + offset
 
     def _scaled_shares(
         self,
@@ -106,7 +109,7 @@ class CountDecoder(nn.Module):
         """Return the shares of the modelled genes times the library."""
         body = self.body(latent)
         if not torch.is_grad_enabled() and available(body, library):
-            bias = self.logits.bias if offset is None else self.logits.bias + offset
+            bias = self._bias(offset)
             return scaled_shares(body, self.logits.weight, bias, library, self.genes)
         shares = self.log_shares(latent, offset)[:, : self.genes]
         return torch.exp(shares + torch.log(library).unsqueeze(1))

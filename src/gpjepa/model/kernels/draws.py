@@ -16,6 +16,7 @@ from numba import njit
 WORD = np.uint64
 STEP, FIRST, SECOND = WORD(0x9E3779B97F4A7C15), WORD(0xBF58476D1CE4E5B9), WORD(0x94D049BB133111EB)
 UNIT = 1.0 / 9007199254740992.0  # 2⁻⁵³
+MUCH = np.float32(4.0)  # expected events of a gene from which its count is drawn by itself
 MOST = 24.0  # expected counts that are found by going up from 0
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 

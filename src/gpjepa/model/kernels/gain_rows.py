@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.draws import logarithmic, negative_binomial, stream, uniform, waiting
+from gpjepa.model.kernels.draws import (
+    MUCH,
+    logarithmic,
+    negative_binomial,
+    stream,
+    uniform,
+    waiting,
+)
 from gpjepa.model.kernels.rate_tiles import TILE
 
 FLOAT = np.float32
-MUCH = FLOAT(4.0)  # expected events from which a count is drawn by itself
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 

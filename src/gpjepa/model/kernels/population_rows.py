@@ -16,12 +16,18 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.draws import logarithmic, negative_binomial, thinned, uniform, waiting
+from gpjepa.model.kernels.draws import (
+    MUCH,
+    logarithmic,
+    negative_binomial,
+    thinned,
+    uniform,
+    waiting,
+)
 from gpjepa.model.kernels.maths import log1p_of
 
 FLOAT, WORD = np.float32, np.uint64
 LEAST = FLOAT(1e-30)
-MUCH = FLOAT(4.0)  # expected events from which a count is drawn by itself
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
