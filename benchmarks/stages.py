@@ -15,6 +15,7 @@ from gpjepa.core.memory import keep_freed_memory
 from gpjepa.core.random import torch_stream
 from gpjepa.training import pipeline
 from gpjepa.training.trainer import Plan
+from gpjepa.training.updates import PackedUpdates
 
 STEPS = 10_000  # of a schedule, of which a few are taken
 
@@ -64,7 +65,7 @@ class Stepper:
     step: int = 0
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.AdamW(self.stage.parameter_groups(1e-3), fused=True)
+        self.updates = PackedUpdates(self.stage.parameter_groups(1e-3), 1e-2, clip=10.0)
         self.stage.train()
         keep_freed_memory()  # as the loop of training does
 
@@ -74,8 +75,7 @@ class Stepper:
             "data": self._data,
             "forward": self._forward,
             "backward": self._backward,
-            "clip": self._clip,
-            "optimiser": self.optimizer.step,
+            "updates": self.updates.step,
             "teacher": self._teacher,
         }
 
@@ -92,11 +92,7 @@ class Stepper:
         self.total = self.stage(self.batch, self.step, STEPS, generator).total()
 
     def _backward(self) -> None:
-        self.optimizer.zero_grad()
         self.total.backward()
-
-    def _clip(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.stage.parameters(), 10.0)
 
     def _teacher(self) -> None:
         self.stage.after_step(self.step, STEPS)

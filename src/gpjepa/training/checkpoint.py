@@ -13,12 +13,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
-from torch.optim import Optimizer
 
 from gpjepa.core.errors import CheckpointError
 from gpjepa.core.files import write_atomic
 from gpjepa.inference.tensors import read_metadata, read_tensors
 from gpjepa.training.sharding import cut_like, whole
+from gpjepa.training.updates import Updates
 
 
 @dataclass
@@ -38,21 +38,20 @@ class Progress:
 def save_checkpoint(
     path: Path,
     module: nn.Module,
-    optimizer: Optimizer,
+    updates: Updates,
     progress: Progress,
     identity: str,
     write: bool = True,
 ) -> None:
-    """Write module, optimizer and progress to `path`, atomically.
+    """Write module, updates and progress to `path`, atomically.
 
     `identity` says which run the state belongs to: a resume with another one is refused. Of
     several processes all take part and one is to `write`. Raises `StorageError` when the disk is
     full; what was at `path` stays.
     """
     tensors = {f"module.{name}": value for name, value in module.state_dict().items()}
-    for index, state in enumerate(_optimizer_states(optimizer)):
-        for name, value in state.items():
-            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value)
+    for index, state in enumerate(updates.states()):
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
     tensors = {name: whole(value.detach()) for name, value in tensors.items()}
     if not write:
         return
@@ -77,8 +76,8 @@ def errno_of(error: SafetensorError) -> int:
     return 0 if found is None else int(found[1] or found[2])
 
 
-def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identity: str) -> Progress:
-    """Restore `module` and `optimizer` in place and return the progress.
+def load_checkpoint(path: Path, module: nn.Module, updates: Updates, identity: str) -> Progress:
+    """Restore `module` and `updates` in place and return the progress.
 
     Raises `CheckpointError` when the file is damaged or of another run.
     """
@@ -95,7 +94,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: Optimizer, identit
             f"checkpoint {str(path)!r} does not fit the model ({error}); expected the same "
             "config; start a new run"
         ) from error
-    _restore_optimizer(optimizer, tensors)
+    updates.restore(_states_of(tensors, len(updates.states())))
     return Progress(**json.loads(metadata["progress"]))
 
 
@@ -114,28 +113,12 @@ def _refuse_identity(path: Path, metadata: dict[str, str], identity: str) -> Non
         )
 
 
-def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _optimizer_states(optimizer: Optimizer) -> list[dict[str, Any]]:
-    return [optimizer.state.get(parameter, {}) for parameter in _parameters(optimizer)]
-
-
-def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    for index, parameter in enumerate(_parameters(optimizer)):
-        prefix = f"optimizer.{index}."
-        state = {
-            name.removeprefix(prefix): cut_like(_placed(value, parameter), parameter)
-            for name, value in tensors.items()
-            if name.startswith(prefix)
-        }
-        if state:
-            optimizer.state[parameter] = state
-
-
-def _placed(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    """Return a number of the optimizer beside its parameter; turned if it was saved before that."""
-    if value.dim() == 2 and value.shape != parameter.shape == value.shape[::-1]:
-        value = value.t().contiguous()
-    return value.to(parameter.device if value.dim() else "cpu")
+def _states_of(tensors: dict[str, torch.Tensor], count: int) -> list[dict[str, torch.Tensor]]:
+    """Return what a file has of each of the parameters that are updated."""
+    found: list[dict[str, torch.Tensor]] = [{} for _ in range(count)]
+    for name, value in tensors.items():
+        kind, _, rest = name.partition(".")
+        index, _, what = rest.partition(".")
+        if kind == "optimizer":
+            found[int(index)][what] = value
+    return found

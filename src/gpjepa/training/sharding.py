@@ -19,12 +19,17 @@ def cut(module: nn.Module, mesh: Any) -> nn.Module:
     return module
 
 
+def is_cut(fabric: Fabric) -> bool:
+    """Tell whether the parameters of what a fabric trains are cut among its processes."""
+    return isinstance(fabric.strategy, ModelParallelStrategy)
+
+
 def working_copy(stage: Any, fabric: Fabric) -> Any:
     """Return what is trained of a stage: itself, or a copy whose parameters can be cut.
 
     Modules are copied, cells and the like are not.
     """
-    if not isinstance(fabric.strategy, ModelParallelStrategy):
+    if not is_cut(fabric):
         return stage
     working = copy(stage)
     working._modules = deepcopy(stage._modules)

@@ -24,6 +24,7 @@ from gpjepa.training.processes import Processes, answering
 from gpjepa.training.sharding import refresh, working_copy
 from gpjepa.training.stage import Outlook, Plan
 from gpjepa.training.stops import stop_requests
+from gpjepa.training.updates import Updates, updates_of
 
 WARMUP_SHARE = 0.05
 BEST = ".best"  # suffix of the checkpoint that scored best
@@ -74,14 +75,14 @@ def _train(
 
     def save(suffix: str = "") -> None:
         if folder is not None:
-            state = (working.objective.stage, working.optimizer, progress, plan.identity)
+            state = (working.objective.stage, working.updates, progress, plan.identity)
             save_checkpoint(_checkpoint(folder, stage, suffix), *state, processes.ranks.first)
             processes.meet()
 
     with stop_requests() as stop_requested, _saving(save, processes.ranks):
         while progress.step < plan.steps and not progress.finished:
             started = time.perf_counter()
-            _set_rates(working.optimizer, working.peaks, rate_factor(progress.step, plan.steps))
+            working.updates.set_rate(rate_factor(progress.step, plan.steps))
             loss = _step(working, processes, progress)
             progress.step += 1
             elapsed = time.perf_counter() - started
@@ -111,9 +112,7 @@ class _Working:
 
     objective: Objective
     wrapped: Any
-    optimizer: torch.optim.Optimizer
-    stepper: Any
-    peaks: list[float]  # learning rates
+    updates: Updates
 
 
 def _set_up(stage: Any, plan: Plan, processes: Processes) -> _Working:
@@ -126,10 +125,7 @@ def _set_up(stage: Any, plan: Plan, processes: Processes) -> _Working:
         processes.meet()
     objective = Objective(working_copy(stage, fabric), plan)
     wrapped = fabric.setup_module(objective)
-    groups = objective.stage.parameter_groups(plan.learning_rate)
-    optimizer = torch.optim.AdamW(groups, weight_decay=plan.weight_decay, fused=True)
-    peaks = [group["lr"] for group in optimizer.param_groups]
-    return _Working(objective, wrapped, optimizer, fabric.setup_optimizers(optimizer), peaks)
+    return _Working(objective, wrapped, updates_of(objective.stage, wrapped, fabric, plan))
 
 
 class Objective(nn.Module):
@@ -155,7 +151,7 @@ class Objective(nn.Module):
 
 def _step(working: _Working, processes: Processes, progress: Progress) -> float:
     """Do one step and return the loss; it and the terms are means over processes."""
-    objective, wrapped, optimizer = working.objective, working.wrapped, working.stepper
+    objective, wrapped = working.objective, working.wrapped
     stage, plan, step = objective.stage, objective.plan, progress.step
     fabric = processes.fabric
     if not stage.training:
@@ -174,10 +170,8 @@ def _step(working: _Working, processes: Processes, progress: Progress) -> float:
         )
 
     # backward and step
-    optimizer.zero_grad()
     fabric.backward(total)
-    fabric.clip_gradients(wrapped, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
-    optimizer.step()
+    working.updates.step()
 
     # move the teacher
     stage.after_step(step, plan.steps)
@@ -241,11 +235,6 @@ def _checkpoint(folder: Path, stage: Any, suffix: str = "") -> Path:
     return folder / f"{stage.name}{suffix}.safetensors"
 
 
-def _set_rates(optimizer: torch.optim.Optimizer, peaks: list[float], share: float) -> None:
-    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-        group["lr"] = peak * share
-
-
 def _restore(
     folder: Path | None, stage: Any, working: _Working, identity: str
 ) -> tuple[Progress, dict[str, Tensor]]:
@@ -253,7 +242,7 @@ def _restore(
     if folder is None or not _checkpoint(folder, stage).exists():
         return Progress(), {}
     last, best = _checkpoint(folder, stage), _checkpoint(folder, stage, BEST)
-    state = (working.objective.stage, working.optimizer, identity)
+    state = (working.objective.stage, working.updates, identity)
     progress = load_checkpoint(last, *state)
     if progress.best_score is None or not best.exists():
         return progress, {}
