@@ -44,13 +44,19 @@ class AttentionBlock(nn.Module):
         self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T W"]:
         """Let every token look at those that are `present`."""
-        few, own = len(tokens) > 0 and tokens.shape[1] <= FEW, tuple(self.parameters())
+        few, own = len(tokens) > 0 and tokens.shape[1] <= FEW, self._own()
         if few and available(tokens, *own):
             made: Tensor = _Block.apply(tokens, present, self.heads, self.norm.eps, *own)
             return made
         seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
         tokens = tokens + self.merge(seen)
         return tokens + self.mlp(tokens)
+
+    def _own(self) -> tuple[Tensor, ...]:
+        """Return the parameters in their order, without a search for them."""
+        mlp = self.mlp
+        layers: tuple[Any, ...] = (self.norm, self.qkv, self.merge, mlp[0], mlp[1], mlp[3])
+        return tuple(part for layer in layers for part in (layer.weight, layer.bias))
 
 
 class _Block(torch.autograd.Function):

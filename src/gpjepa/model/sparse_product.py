@@ -14,7 +14,7 @@ from gpjepa.model.kernels import ROWS, available, blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
 CELLS = 256  # that go over a table side by side, at most
-GENES = 256  # of a block of the table's gradient
+GENES = 256  # of a block of the table's gradient, at least
 
 
 def product(rows: Counts, table: Float[Tensor, "G H"]) -> Float[Tensor, "B H"]:
@@ -67,8 +67,8 @@ class _Product(torch.autograd.Function):
         from gpjepa.model.kernels import sparse_products
 
         out, edges = _room(ctx.rows.genes, grad.shape[1])
-        read = (*_by_gene(ctx.rows), grad.contiguous().numpy())
-        side_by_side(lambda i: sparse_products.product(*read, *edges[i], out.numpy()), len(edges))
+        read, write = (*_by_gene(ctx.rows), grad.contiguous().numpy()), out.numpy()
+        side_by_side(lambda i: sparse_products.product(*read, *edges[i], write), len(edges))
         return out, None
 
 
@@ -92,8 +92,8 @@ class _CentredProduct(torch.autograd.Function):
 
         (out, edges), down = _room(ctx.rows.genes, grad.shape[1]), grad.contiguous()
         off = (down * ctx.share).sum(dim=0).numpy()
-        read = (*_by_gene(ctx.rows), down.numpy(), ctx.centre.numpy(), off)
-        side_by_side(lambda i: sparse_products.slopes(*read, *edges[i], out.numpy()), len(edges))
+        read, write = (*_by_gene(ctx.rows), down.numpy(), ctx.centre.numpy(), off), out.numpy()
+        side_by_side(lambda i: sparse_products.slopes(*read, *edges[i], write), len(edges))
         return out.t(), None, None, None
 
 
@@ -102,17 +102,20 @@ def _times(rows: SparseCounts, table: Tensor) -> Tensor:
     from gpjepa.model.kernels import sparse_products
 
     own, cells = lent(table), rows.shape[0]
-    # each row is summed by itself: no digit depends on how many go together
-    size = min(CELLS, max(ROWS, -(-cells // torch.get_num_threads())))
-    out, edges = torch.empty((cells, own.shape[1])), blocks(cells, size=size)
-    read = (*rows.arrays(), rows.value.numpy(), own)
-    side_by_side(lambda i: sparse_products.product(*read, *edges[i], out.numpy()), len(edges))
+    out, edges = torch.empty((cells, own.shape[1])), _shared(cells, ROWS, CELLS)
+    read, write = (*rows.arrays(), rows.value.numpy(), own), out.numpy()
+    side_by_side(lambda i: sparse_products.product(*read, *edges[i], write), len(edges))
     return out
 
 
 def _room(genes: int, width: int) -> tuple[Tensor, list[tuple[int, int]]]:
     """Return memory for a gradient and the blocks of genes that it is made in."""
-    return torch.empty((genes, width)), blocks(genes, size=GENES)
+    return torch.empty((genes, width)), _shared(genes, GENES, genes)
+
+
+def _shared(rows: int, least: int, most: int) -> list[tuple[int, int]]:
+    """Return blocks for the threads: rows are summed one by one, so no digit depends on it."""
+    return blocks(rows, size=min(most, max(least, -(-rows // torch.get_num_threads()))))
 
 
 def _by_gene(rows: SparseCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

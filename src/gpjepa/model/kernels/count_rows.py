@@ -13,11 +13,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import digamma, dot, exp_below, log1p_and_share, log_of, total_of
+from gpjepa.model.kernels.maths import (
+    FUSED,
+    digamma,
+    dot,
+    exp_below,
+    log1p_and_share,
+    log_of,
+    total_of,
+)
 
 FLOAT, INT = np.float32, np.int32
 TINY = FLOAT(1e-8)  # as in the distributions: a rate of zero leaves a positive count unlikely
-OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
+OPTIONS: Mapping[str, Any] = {**FUSED, "nogil": True}
 
 
 @njit(**OPTIONS)

@@ -1,8 +1,7 @@
-"""Products of sparse rows with a dense table, eight entries at a time; numba.
+"""Products of sparse rows with a dense table, summed in registers; numba.
 
-Rows are in CSR form: `starts` [B + 1], `places` [N] in the table and `values` [N]. Eight rows of
-the table are added to a row of the result at once, so that this is read and written for eight
-entries once. Single precision.
+Rows are in CSR form: `starts` [B + 1], `places` [N] in the table and `values` [N]. Single
+precision.
 """
 
 from __future__ import annotations
@@ -13,38 +12,26 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from gpjepa.model.kernels.vectors import LANES, WIDE, add_narrow, add_wide
+
 FLOAT = np.float32
 STAY = 2**16  # numbers of a table, a quarter of a megabyte
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
 
 
-@njit(fastmath=True, **OPTIONS)
-def _add_eight(to, table, places, values, at):
-    a, b, c, d = (
-        table[places[at]], table[places[at + 1]], table[places[at + 2]], table[places[at + 3]]
-    )  # fmt: skip
-    e, f, g, h = (
-        table[places[at + 4]], table[places[at + 5]], table[places[at + 6]], table[places[at + 7]]
-    )  # fmt: skip
-    p, q, r, s = values[at], values[at + 1], values[at + 2], values[at + 3]
-    t, u, v, w = values[at + 4], values[at + 5], values[at + 6], values[at + 7]
-    for i in range(to.shape[0]):
-        left = (p * a[i] + q * b[i]) + (r * c[i] + s * d[i])
-        right = (t * e[i] + u * f[i]) + (v * g[i] + w * h[i])
-        to[i] += left + right
-
-
 @njit(**OPTIONS)
-def _add(to, table, places, values, at, stop):
-    """Add the entries from `at` to `stop`."""
-    while at + 8 <= stop:
-        _add_eight(to, table, places, values, at)
-        at += 8
-    while at < stop:
-        own, value = table[places[at]], values[at]
-        for i in range(to.shape[0]):
-            to[i] += value * own[i]
-        at += 1
+def _add(out, row, table, places, values, at, stop):
+    """Add the entries from `at` to `stop` to a row of `out`."""
+    column, width = 0, table.shape[1]
+    while column + WIDE * LANES <= width:
+        add_wide(out, row, column, table, places, values, at, stop)
+        column += WIDE * LANES
+    while column + LANES <= width:
+        add_narrow(out, row, column, table, places, values, at, stop)
+        column += LANES
+    for c in range(column, width):
+        for entry in range(at, stop):
+            out[row, c] += values[entry] * table[places[entry], c]
 
 
 @njit(**OPTIONS)
@@ -61,12 +48,11 @@ def product(starts, places, values, table, first, last, out):
         final = stop >= table.shape[0]
         for row in range(first, last):
             here, end = at[row - first], starts[row + 1]
-            while here + 8 <= end and (final or places[here] < stop):
-                _add_eight(out[row], table, places, values, here)
-                here += 8
-            at[row - first] = here
-    for row in range(first, last):
-        _add(out[row], table, places, values, at[row - first], starts[row + 1])
+            upto = end if final else here
+            while upto < end and places[upto] < stop:
+                upto += 1
+            _add(out, row, table, places, values, here, upto)
+            at[row - first] = upto
 
 
 @njit(**OPTIONS)
@@ -76,10 +62,9 @@ def slopes(starts, cells, values, down, centre, off, first, last, out):
     Entries are given gene by gene; `down` [B, H], `centre` [G], `off` [H].
     """
     for gene in range(first, last):
-        to = out[gene]
         for i in range(off.shape[0]):
-            to[i] = -centre[gene] * off[i]
-        _add(to, down, cells, values, starts[gene], starts[gene + 1])
+            out[gene, i] = -centre[gene] * off[i]
+        _add(out, gene, down, cells, values, starts[gene], starts[gene + 1])
 
 
 @njit(**OPTIONS)
