@@ -1,6 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -108,3 +114,82 @@ def test_worker_processes_give_the_results_of_this_process() -> None:
         assert mine.job == other.job
         for row, twin in zip(mine.rows, other.rows, strict=True):
             assert row["value"] == pytest.approx(twin["value"], rel=1e-6, nan_ok=True)
+
+
+MANY = """
+from gpjepa.benchmark.jobs import Job, run_jobs
+from gpjepa.core.config import Config
+from gpjepa.core.errors import ProcessError
+
+if __name__ == "__main__":
+    part, settings = "half of the doubles", Config().model_dump_json()
+    jobs = [Job("norman-distances", part, n, settings, "cpu", str(n)) for n in range(500)]
+    try:
+        run_jobs(jobs, 2, None, lambda text: print(text, flush=True))
+    except ProcessError as error:
+        print(error, flush=True)
+"""
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the workers of a process that runs jobs; what multiprocessing adds is left out."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            spawned = b"spawn_main" in (folder / "cmdline").read_bytes()
+        except (OSError, IndexError, ValueError):
+            continue
+        if parent == process.pid and spawned:
+            found.append(int(folder.name))
+    return found
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def running(tmp_path: Path):
+    """Start many jobs in two workers; give them once the first job has ended."""
+    script = tmp_path / "many.py"
+    script.write_text(MANY)
+    source = str(Path(jobs.__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": source},
+    )
+    assert process.stdout is not None
+    assert "seed" in process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+
+
+@pytest.mark.slow
+@needs_proc
+def test_a_killed_worker_ends_the_run_with_an_error_that_says_what_to_do(running) -> None:
+    started = time.monotonic()
+    os.kill(workers_of(running)[0], signal.SIGKILL)
+    said, _ = running.communicate(timeout=60)
+    assert "a worker process ended without an answer" in said.splitlines()[-1]
+    assert "with fewer --workers" in said
+    assert running.returncode == 0
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.slow
+@needs_proc
+def test_workers_end_with_a_parent_that_is_killed(running) -> None:
+    workers = workers_of(running)
+    assert len(workers) == 2
+    running.kill()
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))

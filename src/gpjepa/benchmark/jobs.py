@@ -7,14 +7,18 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import Any
 
 from gpjepa.benchmark.cache import Cache
 from gpjepa.benchmark.tasks import find_task
 from gpjepa.core.config import Config
+from gpjepa.core.errors import ProcessError
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Rows = list[dict[str, Any]]
@@ -65,7 +69,8 @@ def run_jobs(
     """Return the outcomes of all jobs in their order; `tell` is told of each that ends.
 
     With more than one worker every job runs in a process of its own kind with one thread. What
-    has ended is in the cache even when a later job fails.
+    has ended is in the cache even when a later job fails. Raises `ProcessError` when a worker is
+    killed; workers end with the process that started them, however that ends.
     """
     found: dict[Job, Outcome] = {}
     for job in jobs:
@@ -89,13 +94,19 @@ def _results(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, tuple[Row
         for job in jobs:
             yield job, run_job(job)
         return
-    with one_thread(), ProcessPoolExecutor(workers, get_context("spawn"), _quieten) as pool:
+    with one_thread(), ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
         pending: dict[Future[tuple[Rows, float]], Job] = {
             pool.submit(run_job, job): job for job in jobs
         }
         try:
             for future in as_completed(pending):
                 yield pending[future], future.result()
+        except BrokenProcessPool as error:
+            raise ProcessError(
+                "a worker process ended without an answer (killed, or out of memory); expected "
+                "all of them to the end; start again, which goes on from what is in the cache, "
+                "with fewer --workers if memory was short"
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -115,11 +126,20 @@ def one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _quieten() -> None:
-    """Keep warnings of libraries out of the progress of a worker."""
+def _begin() -> None:
+    """Keep warnings of libraries out of the progress of a worker, and end it with its parent."""
     import warnings
 
     warnings.simplefilter("ignore")
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this one is gone, and end; there is nobody to tell."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _plain(value: Any) -> Any:
