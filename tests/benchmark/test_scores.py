@@ -50,6 +50,17 @@ def test_the_floor_is_the_better_of_no_change_and_the_training_mean() -> None:
         assert frame.floor[metric, "no change"] == best(values)
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-16, 1e-9])
+def test_rounding_of_the_reference_is_not_correlated_with_the_truth(noise: float) -> None:
+    mean = np.tile(REFERENCE, (6, 1)) + noise * (TRUTH - REFERENCE)
+    assert scored(training_mean=mean)["pearson_perturbed", "training mean"] == 0.0
+
+
+def test_little_beyond_the_reference_counts() -> None:
+    near = REFERENCE + 1e-3 * (TRUTH - REFERENCE)
+    assert scored(gpjepa=near)["pearson_perturbed", "gpjepa"] == pytest.approx(1.0)
+
+
 def test_one_perturbation_has_no_rank_among_others() -> None:
     frame = effect_rows("held", {"gpjepa": TRUTH[:1]}, TRUTH[:1], REFERENCE)
     assert np.isnan(frame.set_index("metric").value["discrimination"])

@@ -16,6 +16,7 @@ NUMBERS = ("value", "floor", "ceiling", "n")
 COLUMNS = ("group", "metric", "model", *NUMBERS)
 EACH = "each"  # optional column: the value of every perturbation, for paired differences
 FLOORS = ("no change", "training mean")
+ROUNDING = 1e-6  # of the largest effect of a reference: below it nothing is said beyond that
 LOWER = frozenset({"l2", "l2_over_no_change", "l2_over_additive", "l2_over_training_mean"})
 
 
@@ -56,13 +57,20 @@ def _scores(
     """Return every score of one model, [P] each."""
     return {
         "pearson_delta": effect.pearson(predicted, truth),
-        "pearson_perturbed": effect.pearson(predicted - reference, truth - reference),
+        "pearson_perturbed": effect.pearson(_beyond(predicted, reference), truth - reference),
         "slope": effect.slope(predicted, truth),
         "norm_ratio": effect.norm_ratio(predicted, truth),
         "l2": effect.l2(predicted, truth),
         "discrimination": effect.discrimination(predicted, truth),
         "centroid_accuracy": effect.centroid_accuracy(predicted, truth),
     }
+
+
+def _beyond(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return what predictions have beyond a reference; zeros where that is its own rounding."""
+    rest = predicted - reference
+    size = np.abs(rest).max(axis=-1, keepdims=True)
+    return np.where(size > ROUNDING * np.abs(reference).max(), rest, 0.0)
 
 
 def _relative(
