@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-WARM = 2  # windows after which all memory has been used once
+WARM = 2  # epochs after which all memory has been used once
 
 
 def ours(path: str, batch: int, cells: int) -> Iterator[int]:
-    """Yield the size of the batches of Stage A as it reads them."""
+    """Yield the size of the batches of whole epochs of Stage A as it reads them."""
     from gpjepa.data.backed import open_backed
     from gpjepa.data.counts import find_fault
     from gpjepa.inference.ahead import ahead_of, shuffled_batches
@@ -30,15 +30,17 @@ def ours(path: str, batch: int, cells: int) -> Iterator[int]:
     table = CellTable(data.X, np.ones(data.n_obs))
     batches = shuffled_batches(table, batch, 0, "loader")
     reader = ahead_of(table, batches)
-    first = WARM * batches.per_window
-    for step in range(0, first + 1, batches.per_window):
-        reader.at(step)  # from here on a window is read for each that is used
+    first = WARM * batches.per_epoch
+    for epoch in range(0, first, batches.per_epoch):
+        for step in range(epoch, epoch + batches.per_epoch, batches.per_window):
+            reader.at(step)
+    reader.at(first)  # from here on a window is read for each that is used
     yield 0
-    windows = max(1, round(cells / (batches.per_window * batch)))
-    for step in range(first, first + windows * batches.per_window):
+    last = first + max(1, round(cells / len(table))) * batches.per_epoch
+    for step in range(first, last):
         counts, _ = reader.at(step).sparse(batches.indices(step))
         yield counts.shape[0]
-    reader.at(first + windows * batches.per_window)
+    reader.at(last)
 
 
 def blocks(path: str, batch: int, cells: int) -> Iterator[int]:

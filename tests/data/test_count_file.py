@@ -17,6 +17,7 @@ from gpjepa.data import count_file
 from gpjepa.data.anndata_io import open_anndata
 from gpjepa.data.backed import open_backed
 from gpjepa.data.count_file import CountFile, row_ranges
+from gpjepa.data.room import Room
 
 CELLS, GENES = 400, 30
 
@@ -66,6 +67,41 @@ def test_a_sharded_store_gives_the_cells_that_it_holds(store: Path) -> None:
     assert file_of(store).grain == 100
 
 
+STORED = {
+    "as written": {},
+    "chunked": {"chunks": (64,)},
+    "compressed": {"chunks": (64,), "compression": "gzip"},
+    "integers": {"dtype": "i4"},
+    "wide": {"dtype": "f8"},
+    "large places": {"dtype": "i8"},
+}
+
+
+@pytest.mark.parametrize("kind", [*STORED, "store"])
+def test_rows_come_in_the_order_asked_for(
+    kind: str, h5ad: Path, request: pytest.FixtureRequest
+) -> None:
+    path = request.getfixturevalue("store") if kind == "store" else h5ad
+    if kind in STORED:
+        with h5py.File(h5ad, "r+") as handle:
+            for name in ("indices",) if kind == "large places" else ("data", "indices"):
+                given = handle["X"][name][:]
+                del handle["X"][name]
+                layout = {"dtype": "i4" if name == "indices" else "f4", **STORED[kind]}
+                layout |= {"dtype": "i4"} if name == "indices" and kind == "wide" else {}
+                handle["X"].create_dataset(name, data=given, **layout)
+    file, rng, room = file_of(path), np.random.default_rng(1), Room()
+    assert (file._plain is not None) == (kind in ("as written", "chunked", "integers"))
+    every = np.arange(CELLS)
+    lists = (rng.permutation(CELLS), rng.integers(0, CELLS, 900), every, every[40:50], every[:0])
+    for rows in lists:
+        expected = counts()[rows]
+        for found in (file.gather(rows), file.gather(rows, room)):
+            assert found.dtype == np.float32
+            for part in ("indptr", "indices", "data"):
+                np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+
+
 def test_what_lies_between_cells_is_dropped(h5ad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.arange(1, CELLS, 3)
     expected = counts()[rows]
@@ -89,6 +125,16 @@ def test_a_file_that_is_truncated_while_it_is_read_is_named(h5ad: Path) -> None:
     os.truncate(h5ad, h5ad.stat().st_size * 2 // 3)
     with pytest.raises(DataError, match=r"cells\.h5ad.*changed while it was read"):
         data.counts[np.arange(5)]
+
+
+def test_a_file_that_is_truncated_between_the_look_and_the_read_is_named(
+    h5ad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = gpjepa.read(h5ad, backed=True, announce=False)
+    os.truncate(h5ad, 3000)
+    monkeypatch.setattr(CountFile, "refuse_change", lambda file: None)
+    with pytest.raises(DataError, match=r"cells\.h5ad.*the file ends at byte.*copy or download"):
+        data.counts[np.arange(CELLS)]
 
 
 @pytest.mark.parametrize("kind", ["h5ad", "store"])

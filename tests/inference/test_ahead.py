@@ -70,6 +70,44 @@ def test_windows_take_turns_in_the_same_memory(tables: tuple[CellTable, CellTabl
     assert not np.shares_memory(values[0], values[1])
 
 
+@pytest.mark.parametrize("entries", [1000, 2**25])
+def test_the_cells_of_a_batch_lie_together_in_its_window(
+    tables: tuple[CellTable, CellTable], monkeypatch: pytest.MonkeyPatch, entries: int
+) -> None:
+    memory, disk = tables
+    monkeypatch.setattr(ahead, "ENTRIES", entries)
+    batches = shuffled_batches(disk, 32, 0, "x")
+    reader = ahead_of(disk, batches)
+    for step in range(3 * batches.per_epoch):
+        window, index = reader.at(step), batches.indices(step)
+        assert isinstance(window, Window)
+        assert len(window.table) <= batches.per_window * 32
+        assert isinstance(window._places(index), slice)
+        found, expected = window.sparse(index)[0], memory.sparse(index)[0]
+        for part in ("starts", "gene", "value"):
+            assert torch.equal(getattr(found, part), getattr(expected, part))
+            assert getattr(found, part).dtype == getattr(expected, part).dtype
+
+
+def test_a_window_ends_with_its_epoch_and_holds_a_cell_once(
+    tables: tuple[CellTable, CellTable],
+) -> None:
+    asked: list[int] = []
+
+    def told(step: int) -> np.ndarray:
+        asked.append(step)
+        return rows(step)
+
+    reader = ReadAhead(tables[1], told, steps=4, per_epoch=6)
+    for first, last in ((0, 3), (4, 5), (6, 9), (10, 11)):
+        window = reader.at(first)
+        assert reader.at(last) is window
+        assert isinstance(window, Window)
+        seen = np.concatenate([rows(step) for step in range(first, last + 1)])
+        assert len(window.table) == len(set(seen.tolist()))
+    assert asked[:12] == list(range(12))
+
+
 def test_a_table_in_memory_is_used_as_it_is(tables: tuple[CellTable, CellTable]) -> None:
     memory, _ = tables
     assert ReadAhead(memory, rows).at(3) is memory

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from gpjepa.inference.cells import CellTable, tables_joined
@@ -12,6 +13,22 @@ def test_cells_become_dense_in_the_order_asked_for(table) -> None:
     np.testing.assert_array_equal(counts.numpy(), table.counts.toarray()[index])
     np.testing.assert_array_equal(library.numpy(), table.library[index])
     assert counts.dtype == library.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "index", [slice(3, 9), slice(0, 0), slice(30, 99), slice(None), slice(2, 20, 5), slice(9, 3)]
+)
+def test_neighbours_are_the_cells_of_the_same_indices_in_own_memory(table, index: slice) -> None:
+    rows = np.arange(len(table))[index]
+    (found, library), (expected, totals) = table.sparse(index), table.sparse(rows)
+    assert found.shape == expected.shape
+    for part in ("starts", "gene", "value"):
+        assert torch.equal(getattr(found, part), getattr(expected, part))
+        assert getattr(found, part).dtype == getattr(expected, part).dtype
+    assert torch.equal(library, totals)
+    assert torch.equal(table.dense(index)[0], table.dense(rows)[0])
+    assert not np.shares_memory(found.value.numpy(), table.counts.data)
+    assert not np.shares_memory(found.gene.numpy(), table.counts.indices)
 
 
 def test_batches_show_every_cell_once_and_in_order(table) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from gpjepa.core.errors import DataError
+from gpjepa.data.plain_array import PlainArray, Runs, plain_array
 from gpjepa.data.room import Room
 
 READ = 2**22  # entries that are read at once, at most
 GAP = 2**11  # entries that are read and dropped rather than begin another read
+_CHUNKS = 3  # chunks of a zarr store that are, as each read costs about as much as they do
+_TURNED = 2**16  # entries that are made float32 at once, in the cache
 _STAMPED = 5000  # files of a zarr store beyond which only its metadata are watched
 
 Stamp = tuple[int, ...]
@@ -42,7 +46,7 @@ class CountFile:
         self._clean = False
         chunks = getattr(self._data, "chunks", None)
         self.grain = 1 if chunks is None else int(chunks[0])  # entries that are decoded together
-        self._gap = GAP if path.is_file() else max(GAP, self.grain)
+        self._gap = GAP if path.is_file() else max(GAP, _CHUNKS * self.grain)
         self._stamp = self._stamped()
 
     @property
@@ -51,7 +55,7 @@ class CountFile:
         return self.sums is not None
 
     def gather(self, rows: NDArray[np.int64], room: Room | None = None) -> sparse.csr_matrix:
-        """Return rows, ascending and different, as float32 counts with sorted indices.
+        """Return rows, in any order, as float32 counts with sorted indices.
 
         With `room` they lie there if they are stored as counts are. Raises `DataError` naming the
         file when it cannot be read or is no longer what it was.
@@ -93,7 +97,7 @@ class CountFile:
             )
 
     def _raw(self, rows: NDArray[np.int64], room: Room | None = None) -> sparse.csr_matrix:
-        """Return rows as stored, neighbours read together and what lies between them dropped.
+        """Return rows as stored, in any order; they are read in that of the file.
 
         In `room` values are float32.
         """
@@ -106,20 +110,59 @@ class CountFile:
             if room is None
             else room.of(entries)
         )
-        gaps = np.flatnonzero(starts[1:] != stops[:-1]) + 1
-        for first, last in self._segments(starts, stops):
-            begin = int(starts[first])
-            values, genes = self._read(slice(begin, int(stops[last - 1])))
-            between = gaps[np.searchsorted(gaps, first + 1) : np.searchsorted(gaps, last)]
-            edges = [first, *between.tolist(), last]
-            for low, high in pairwise(edges):
-                here = slice(int(indptr[low]), int(indptr[high]))
-                there = slice(int(starts[low]) - begin, int(stops[high - 1]) - begin)
-                data[here], indices[here] = values[there], genes[there]
+        order = np.argsort(rows)
+        runs = Runs(starts[order], stops[order], indptr[:-1][order])
+        if self._plain is None:
+            self._copy(runs, data, indices)
+        else:
+            self._read_plain(*self._plain, runs, data, indices)
         if entries and indices.view(np.uint32).max() >= self.shape[1]:  # or below zero
             bad = int(indices.max() if indices.max() >= self.shape[1] else indices.min())
             raise self._damaged(f"a column index is {bad} of {self.shape[1]} genes")
         return sparse.csr_matrix((data, indices, indptr), shape=(len(rows), self.shape[1]))
+
+    @cached_property
+    def _plain(self) -> tuple[PlainArray, PlainArray] | None:
+        """Return what reads values and columns without HDF5, where that can be."""
+        try:
+            values, genes = plain_array(self._data), plain_array(self._indices)
+        except Exception as error:  # what HDF5 says of damage is of several classes
+            raise self._damaged(str(error)) from error
+        counted = self._indices.dtype.kind in "iu"
+        return None if values is None or genes is None or not counted else (values, genes)
+
+    def _read_plain(
+        self,
+        values: PlainArray,
+        genes: PlainArray,
+        runs: Runs,
+        data: NDArray[Any],
+        indices: NDArray[np.int32],
+    ) -> None:
+        """Read values and columns straight to their places."""
+        stored = data.view(self.dtype)
+        try:
+            values.read(runs, stored, self._gap)
+            genes.read(runs, indices, self._gap)
+        except Exception as error:
+            raise self._damaged(str(error)) from error
+        if stored.dtype != data.dtype:
+            for start in range(0, len(data), _TURNED):
+                here = slice(start, start + _TURNED)
+                data[here] = stored[here]
+
+    def _copy(self, runs: Runs, data: NDArray[Any], indices: NDArray[np.int32]) -> None:
+        """Read values and columns, neighbours together, and copy them to their places."""
+        starts, stops, places, breaks = runs.starts, runs.stops, runs.places, runs.breaks()
+        for first, last in self._segments(starts, stops):
+            begin = int(starts[first])
+            values, genes = self._read(slice(begin, int(stops[last - 1])))
+            between = breaks[np.searchsorted(breaks, first + 1) : np.searchsorted(breaks, last)]
+            for low, high in pairwise([first, *between.tolist(), last]):
+                there = slice(int(starts[low]) - begin, int(stops[high - 1]) - begin)
+                place = int(places[low])
+                here = slice(place, place + there.stop - there.start)
+                data[here], indices[here] = values[there], genes[there]
 
     def _segments(
         self, starts: NDArray[np.int64], stops: NDArray[np.int64]

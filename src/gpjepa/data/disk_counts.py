@@ -34,7 +34,7 @@ class Source(Protocol):
         """Return how many entries are decoded together."""
 
     def gather(self, rows: Rows, room: Room | None = None) -> sparse.csr_matrix:
-        """Return rows, ascending and different, as float32 counts, in `room` where they can be."""
+        """Return rows, in any order, as float32 counts, in `room` where they can be."""
 
 
 class DiskCounts:
@@ -149,11 +149,7 @@ class DiskCounts:
 
     def _read(self, at: Rows, room: Room | None = None) -> sparse.csr_matrix:
         rows = at if self.rows is None else self.rows[at]
-        if len(rows) < 2 or (np.diff(rows) > 0).all():
-            found = self.source.gather(rows, room)
-        else:
-            ascending, place = np.unique(rows, return_inverse=True)
-            found = self.source.gather(ascending, room)[place]
+        found = self.source.gather(rows, room)
         if self.columns is not None:
             found = found[:, self.columns]
             found.sort_indices()
@@ -182,10 +178,12 @@ class Stack:
         return max(p.source.grain if isinstance(p, DiskCounts) else 1 for p in self.parts)
 
     def gather(self, rows: Rows, room: Room | None = None) -> sparse.csr_matrix:
-        """Return rows, ascending and different, as float32 counts in memory of their own."""
-        cuts = np.searchsorted(rows, self.starts)
+        """Return rows, in any order, as float32 counts in memory of their own."""
+        order = np.argsort(rows)
+        ascending = rows[order]
+        cuts = np.searchsorted(ascending, self.starts)
         found = [
-            part[rows[first:last] - start]
+            part[ascending[first:last] - start]
             for part, start, first, last in zip(
                 self.parts, self.starts, cuts[:-1], cuts[1:], strict=False
             )
@@ -193,7 +191,8 @@ class Stack:
         ]
         if not found:
             return sparse.csr_matrix((0, self.shape[1]), dtype=np.float32)
-        return sparse.csr_matrix(sparse.vstack(found, format="csr")) if found[1:] else found[0]
+        one = sparse.csr_matrix(sparse.vstack(found, format="csr")) if found[1:] else found[0]
+        return one if np.array_equal(ascending, rows) else one[np.argsort(order)]
 
 
 def _bounds(part: sparse.csr_matrix | DiskCounts) -> NDArray[np.int64]:

@@ -38,21 +38,23 @@ def shuffled_batches(table: CellTable, batch_size: int, seed: int, name: str) ->
 
 def ahead_of(table: CellTable, batches: ShuffledBatches) -> ReadAhead:
     """Return what reads the cells of such batches."""
-    steps = batches.per_window if isinstance(batches, BlockShuffledBatches) else None
-    return ReadAhead(table, batches.indices, steps)
+    if not isinstance(batches, BlockShuffledBatches):
+        return ReadAhead(table, batches.indices)
+    return ReadAhead(table, batches.indices, batches.per_window, batches.per_epoch)
 
 
 class Window:
     """Cells read for some steps, asked for by where they lie in the whole table.
 
-    They are in `room` until it is used again.
+    They are in `room` until it is used again, in the order in which the steps first see them, so
+    that the cells of a step lie together if no step before has seen some of them.
     """
 
     def __init__(self, counts: DiskCounts, library: np.ndarray, rows: np.ndarray, room: Room):
-        wanted = np.zeros(counts.shape[0], dtype=bool)
-        wanted[rows] = True
-        here = np.flatnonzero(wanted)
         self._place = np.empty(counts.shape[0], dtype=np.int32)
+        uses = np.arange(len(rows), dtype=np.int32)
+        self._place[rows[::-1]] = uses[::-1]  # of several values the last stays: the first use
+        here = rows[self._place[rows] == uses]
         self._place[here] = np.arange(len(here))
         self.table = CellTable(counts.read(here, room), library[here])
 
@@ -60,13 +62,20 @@ class Window:
         self, index: np.ndarray, device: torch.device | str = "cpu"
     ) -> tuple[SparseCounts, Float[Tensor, " B"]]:
         """Return counts without zeros and libraries of the cells at `index`."""
-        return self.table.sparse(self._place[index], device)
+        return self.table.sparse(self._places(index), device)
 
     def dense(
         self, index: np.ndarray, device: torch.device | str = "cpu"
     ) -> tuple[Float[Tensor, "B G"], Float[Tensor, " B"]]:
         """Return counts and libraries of the cells at `index`."""
-        return self.table.dense(self._place[index], device)
+        return self.table.dense(self._places(index), device)
+
+    def _places(self, index: np.ndarray) -> np.ndarray | slice:
+        """Return where cells lie here: as a slice if they lie together, in this order."""
+        places = self._place[index]
+        first, last = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
+        together = np.array_equal(places, np.arange(first, last))
+        return slice(first, last) if together else places
 
 
 class ReadAhead:
@@ -74,16 +83,22 @@ class ReadAhead:
 
     `rows` are the cells of a step, a pure function of it. One thread reads the next window while
     this one is used; what it raises is raised where the window is asked for. A window lasts until
-    the next but one is read: two rooms hold them by turns.
+    the next but one is read: two rooms hold them by turns. It is for `steps` steps at most, and
+    for none beyond the end of an epoch of `per_epoch` steps, after which cells come again.
     """
 
     def __init__(
-        self, table: CellTable, rows: Callable[[int], np.ndarray], steps: int | None = None
+        self,
+        table: CellTable,
+        rows: Callable[[int], np.ndarray],
+        steps: int | None = None,
+        per_epoch: int | None = None,
     ) -> None:
         self.table, self.rows = table, rows
         self.steps = steps or 1
         if steps is None and isinstance(table.counts, DiskCounts):
             self.steps = max(1, window_cells(table.counts) // max(1, len(rows(0))))
+        self.per_epoch = per_epoch or self.steps
         self._rooms = Room(), Room()
         self._now: tuple[int, Window] | None = None
         self._next: tuple[int, Future[Window]] | None = None
@@ -96,12 +111,18 @@ class ReadAhead:
         """
         if not isinstance(self.table.counts, DiskCounts):
             return self.table
-        number = step // self.steps
+        epoch, position = divmod(step, self.per_epoch)
+        number = epoch * self._windows + position // self.steps
         if self._now is None or self._now[0] != number:
             self._now = None  # two windows in memory at a time
             self._now = number, self._begun(number).result()
             self._next = number + 1, self._begin(number + 1)
         return self._now[1]
+
+    @property
+    def _windows(self) -> int:
+        """Return the windows of an epoch."""
+        return -(-self.per_epoch // self.steps)
 
     def _begun(self, number: int) -> Future[Window]:
         if self._next is not None and self._next[0] == number:
@@ -114,7 +135,9 @@ class ReadAhead:
         return self._reader.submit(self._load, number)
 
     def _load(self, number: int) -> Window:
-        steps = range(number * self.steps, (number + 1) * self.steps)
-        rows = np.concatenate([self.rows(step) for step in steps])
+        epoch, window = divmod(number, self._windows)
+        first = window * self.steps
+        steps = range(first, min(first + self.steps, self.per_epoch))
+        rows = np.concatenate([self.rows(epoch * self.per_epoch + step) for step in steps])
         assert isinstance(self.table.counts, DiskCounts)
         return Window(self.table.counts, self.table.library, rows, self._rooms[number % 2])
