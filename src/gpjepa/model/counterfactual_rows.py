@@ -63,25 +63,33 @@ Csr = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _balanced(
     counts: SparseCounts, tables: tuple[Any, ...], theta: np.ndarray, seeds: np.ndarray, rule: Rule
-) -> tuple[np.ndarray, np.ndarray, Csr]:
-    """Return what rates of counts change by, their E[λ | 0], and gains of genes without a count."""
+) -> tuple[tuple[np.ndarray, np.ndarray], Csr]:
+    """Return what rates of counts change by, with their E[λ | 0], and gains of silent genes."""
     from gpjepa.model.kernels import gene_factors
 
-    rows, size = counts.shape[0], gene_factors.TILE
-    tiles = -(-counts.genes // size)
-    (starts, genes, values), stops = _csr(counts), np.empty((tiles + 1, rows), np.int64)
-    gene_factors.places(starts, genes, stops)
-    factor = np.empty(tiles * size, np.float32)
-    by, rate = (np.empty(len(genes), np.float32) for _ in range(2))
-    ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), factor, by, rate)
-    read, edges = (genes, values, stops, tables, theta, seeds), blocks(tiles, size=PIECE)
-    found: list[Csr] = [(genes, genes, genes)] * len(edges)
+    given = _by_tile(counts)
+    tiles, number = len(given[0]) - 1, len(given[1])
+    told = np.empty(number, np.float32), np.empty(number, np.float32)
+    factor = np.empty(tiles * gene_factors.TILE, np.float32)
+    ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), factor, told)
+    read, edges = (given, tables, theta, seeds), blocks(tiles, size=PIECE)
+    found: list[Csr] = [(factor, factor, factor)] * len(edges)
 
     def work(piece: int) -> None:
         found[piece] = gene_factors.balance(*read, *edges[piece], *ends)
 
     side_by_side(work, len(edges))
-    return by, rate, _by_cell(found, rows)
+    return told, _by_cell(found, counts.shape[0])
+
+
+def _by_tile(counts: SparseCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the counts of each tile begin, and the counts as `tile_counts` writes them."""
+    from gpjepa.model.kernels import rate_tiles, tile_counts
+
+    stops = np.zeros(-(-counts.genes // rate_tiles.TILE) + 1, np.int64)
+    entries = np.empty((len(counts.gene), 3), np.uint32)
+    tile_counts.by_tile(*_csr(counts), stops, entries)
+    return stops, entries
 
 
 def _by_cell(found: list[Csr], rows: int) -> Csr:

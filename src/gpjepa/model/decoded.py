@@ -18,7 +18,7 @@ from gpjepa.model.distributions import CountDistribution, NegativeBinomial
 from gpjepa.model.kernels import blocks, lent, side_by_side
 from gpjepa.model.sparse_counts import Counts
 
-ROWS = 48  # cells whose logits lie in the cache together
+ROWS = 64  # cells whose logits lie in the cache together
 NOTHING = -1e30  # a logit
 
 

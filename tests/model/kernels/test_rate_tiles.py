@@ -66,14 +66,15 @@ def test_changes_of_all_cells(decoded) -> None:
         genes = slice(32 * tile, min(32 * tile + 32, GENES))
         ratio, low = (np.full((ROWS, rate_tiles.TILE), np.nan, np.float32) for _ in range(2))
         wanted, size = np.zeros(rate_tiles.TILE, np.float32), genes.stop - genes.start
-        rate_tiles.changes(given, tile, theta[genes], ratio, low, wanted)
+        padded = np.pad(theta[genes], (0, rate_tiles.TILE - size))
+        rate_tiles.changes(given, tile, size, padded, ratio, low, wanted)
         own, own_theta = before[:, genes], theta[genes]
         np.testing.assert_allclose(ratio[:, :size], after[:, genes] / own, rtol=5e-5)
         silent = own * own_theta / (own + own_theta)
         np.testing.assert_allclose(low[:, :size], silent, rtol=3e-5)
         np.testing.assert_allclose(wanted[:size], after[:, genes].sum(axis=0), rtol=3e-5)
-        assert not ratio[:, size:].any()
-        assert not low[:, size:].any()
+        for beyond in (ratio[:, size:], low[:, size:], wanted[size:]):
+            assert not beyond.any()
 
 
 def test_rates_of_nothing_are_taken_for_hardly_anything() -> None:
@@ -82,6 +83,7 @@ def test_rates_of_nothing_are_taken_for_hardly_anything() -> None:
     given = (rates, (none, none), table, (none, none), none, none)
     ratio, low = (np.empty((1, rate_tiles.TILE), np.float32) for _ in range(2))
     wanted = np.zeros(rate_tiles.TILE, np.float32)
-    rate_tiles.changes(given, 0, np.ones(2, np.float32), ratio, low, wanted)
+    theta = np.pad(np.ones(2, np.float32), (0, rate_tiles.TILE - 2))
+    rate_tiles.changes(given, 0, 2, theta, ratio, low, wanted)
     assert ratio[0, 0] * low[0, 0] == pytest.approx(3.0)
     assert ratio[0, 1] == 0.0

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import exp_below, total_of
+from gpjepa.model.kernels.maths import fused_exp_below, total_of
 
 FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
 LEAST = FLOAT(1e-8)  # of a rate that others are divided by, as in the distributions
-TILE = 32
+SHIFT = 5
+TILE = 1 << SHIFT
+LAST = TILE - 1  # its bits are those of a gene's place in a tile
 PRODUCTS = 2**17  # of numbers in one call, which BLAS does without threads of its own
 OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": True}
-# products and sums in one instruction; not cached, as numba would take the two for one
-_exp = njit(error_model="numpy", fastmath={"contract"})(exp_below.py_func)
 
 
 @njit(**OPTIONS)
@@ -36,7 +36,7 @@ def _products(state, table, out):
 def _peaks(logits, bias, peak):
     """Add `bias` to the logits of a tile, and find the greatest of each row and column so far."""
     for row in range(logits.shape[0]):
-        for k in range(bias.shape[0]):
+        for k in range(TILE):
             own = logits[row, k] + bias[k]
             logits[row, k] = own
             peak[row, k] = own if own > peak[row, k] else peak[row, k]
@@ -47,8 +47,8 @@ def _sums(logits, top, total):
     """Add the powers of a tile's logits by row and column."""
     for row in range(logits.shape[0]):
         most = top[row]
-        for k in range(logits.shape[1]):
-            total[row, k] += _exp(logits[row, k] - most)
+        for k in range(TILE):
+            total[row, k] += fused_exp_below(logits[row, k] - most)
 
 
 @njit(**OPTIONS)
@@ -88,8 +88,8 @@ def _decoded_tile(state, table, bias, top, scale, out):
     _products(state, table, out)
     for row in range(len(state)):
         most, factor = top[row], scale[row]
-        for k in range(bias.shape[0]):
-            out[row, k] = _exp(out[row, k] + bias[k] - most) * factor
+        for k in range(TILE):
+            out[row, k] = fused_exp_below(out[row, k] + bias[k] - most) * factor
 
 
 @njit(**OPTIONS)
@@ -101,12 +101,26 @@ def _given_tile(rates, start, out):
 
 
 @njit(**OPTIONS)
-def changes(tables, tile, dispersion, ratio, low, wanted):
-    """Write `ratio` and `low` of a tile's genes in all cells, and their rates after to `wanted`.
+def _compared(theta, ratio, low, wanted):
+    """Write `ratio` and `low` in the place of the rates after and before; add up those after."""
+    for row in range(len(low)):
+        for k in range(TILE):
+            mean, ahead = max(low[row, k], LEAST), ratio[row, k]
+            both = theta[k] + mean
+            inverse = ONE / (mean * both)
+            ratio[row, k] = ahead * both * inverse
+            low[row, k] = mean * mean * theta[k] * inverse
+            wanted[k] += ahead
+
+
+@njit(**OPTIONS)
+def changes(tables, tile, genes, theta, ratio, low, wanted):
+    """Write `ratio` and `low` of a tile's genes in all cells, add their rates after to `wanted`.
 
     `tables` are the rates of all cells and genes before and after, each [B, G], or no rows of these
     and what they are decoded from: states [B, D] and biases [T, TILE] before and after, weights as
-    `tiled` writes them, and `levels` [2, B] of both. `dispersion` [n] is that of the tile's genes.
+    `tiled` writes them, and `levels` [2, B] of both. `theta` [TILE] is the dispersion of the tile's
+    genes, the first `genes` of which there are.
     """
     given, states, table, bias, top, scale = tables
     if table.shape[0]:
@@ -115,13 +129,6 @@ def changes(tables, tile, dispersion, ratio, low, wanted):
     else:
         _given_tile(given[0], TILE * tile, low)
         _given_tile(given[1], TILE * tile, ratio)
-    for row in range(len(low)):
-        for k in range(dispersion.shape[0]):
-            mean, ahead, theta = max(low[row, k], LEAST), ratio[row, k], dispersion[k]
-            both = theta + mean
-            inverse = ONE / (mean * both)
-            ratio[row, k] = ahead * both * inverse
-            low[row, k] = mean * mean * theta * inverse
-            wanted[k] += ahead
-        for k in range(dispersion.shape[0], TILE):
-            ratio[row, k], low[row, k] = ZERO, ZERO
+    _compared(theta, ratio, low, wanted)
+    if genes < TILE:
+        ratio[:, genes:], low[:, genes:], wanted[genes:] = ZERO, ZERO, ZERO
