@@ -10,7 +10,7 @@ from torch import Generator
 
 from gpjepa.model.decoded import DecodedCounts
 from gpjepa.model.distributions import CountDistribution
-from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.kernels import blocks, one_by_one, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
 PIECE = 16  # tiles of genes that a thread takes at once; draws begin anew with each
@@ -37,7 +37,7 @@ def by_rows(
     """
     from gpjepa.model.kernels import population_rows
 
-    rows, edges = counts.shape[0], blocks(counts.shape[0])
+    rows, edges = counts.shape[0], one_by_one(counts.shape[0])
     theta = before.dispersion.contiguous().numpy()
     seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
     told = _balanced(counts, _tables(before, after), theta, seeds, rule)

@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gpjepa.model.kernels import ROWS, available, blocks, lent, side_by_side
+from gpjepa.model.kernels import available, blocks, lent, one_by_one, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
-CELLS = 256  # that go over a table side by side, at most
 GENES = 256  # of a block of the table's gradient
 
 
@@ -102,9 +101,7 @@ def _times(rows: SparseCounts, table: Tensor) -> Tensor:
     from gpjepa.model.kernels import sparse_products
 
     own, cells = lent(table), rows.shape[0]
-    # each row is summed by itself: no digit depends on how many go together
-    size = min(CELLS, max(ROWS, -(-cells // torch.get_num_threads())))
-    out, edges = torch.empty((cells, own.shape[1])), blocks(cells, size=size)
+    out, edges = torch.empty((cells, own.shape[1])), one_by_one(cells)
     read = (*rows.arrays(), rows.value.numpy(), own)
     side_by_side(lambda i: sparse_products.product(*read, *edges[i], out.numpy()), len(edges))
     return out
