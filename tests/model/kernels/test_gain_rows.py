@@ -24,7 +24,7 @@ def gained(mean, theta, counts=None, tiles: int = 1, number: int = 1) -> np.ndar
     gain_rows.begun(np.random.default_rng(0).integers(2**62, size=CELLS), number, states, ahead)
     found, at = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)), 0
     for tile in range(tiles):
-        given = ((ratio, low), one, sizes, TILE * tile, gain, states, ahead, found, at)
+        given = ((ratio, low), one, sizes, TILE * tile, gain, states, ahead, 0, found, at)
         found, at = gain_rows.gained(*given)
     cells, genes, values = (x[:at] for x in found)
     out = np.zeros((CELLS, tiles * TILE), int)

@@ -26,15 +26,15 @@ def balanced(counts, before, after, theta, edges, rounds: int = 30, seed: int = 
     tiles, number = -(-genes // gene_factors.TILE), len(sparse.gene)
     given = np.zeros(tiles + 1, np.int64), np.empty((number, 3), np.uint32)
     tile_counts.by_tile(*sparse.arrays(), sparse.value.numpy(), *given)
-    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    tables = ((before, after), (none, none), table, (none, none), none, none)
-    factor = np.empty(tiles * gene_factors.TILE, np.float32)
-    told = np.empty(number, np.float32), np.empty(number, np.float32)
-    seeds = np.random.default_rng(seed).integers(2**62, size=rows)
-    read = (given, tables, theta, seeds)
+    none = np.empty((0, 0, 0), np.float32)
+    rates = [(each[None], none, none, none) for each in (before, after)]
+    factor = np.empty((1, tiles * gene_factors.TILE), np.float32)
+    told = np.empty((1, number), np.float32), np.empty(number, np.float32)
+    seeds = np.random.default_rng(seed).integers(2**62, size=(1, rows))
+    read = (given, *rates, none, theta, seeds)
     rule = (np.float32(0.5), rounds, np.float32(1e-6))
-    gains = [gene_factors.balance(*read, *edge, *rule, factor, told) for edge in edges]
-    return factor, *told, gains
+    gains = [gene_factors.balance(*read, *edge, *rule, factor, *told) for edge in edges]
+    return factor[0], told[0][0], told[1], gains
 
 
 def test_expected_sums_become_those_wanted_with_the_prior_counts() -> None:

@@ -16,17 +16,17 @@ def read(starts, genes, values, before, after, theta, seeds) -> tuple:
     rows, tiles = len(starts) - 1, -(-len(theta) // gene_factors.TILE)
     counts = np.zeros(tiles + 1, np.int64), np.empty((len(genes), 3), np.uint32)
     tile_counts.by_tile(starts, genes, values, *counts)
-    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    tables = ((before, after), (none, none), table, (none, none), none, none)
-    factor = np.empty(tiles * gene_factors.TILE, np.float32)
-    told = np.empty(len(genes), np.float32), np.empty(len(genes), np.float32)
+    none = np.empty((0, 0, 0), np.float32)
+    rates = [(each[None], none, none, none) for each in (before, after)]
+    factor = np.empty((1, tiles * gene_factors.TILE), np.float32)
+    by, rate = np.empty((1, len(genes)), np.float32), np.empty(len(genes), np.float32)
     rule = (np.float32(0.5), 0, np.float32(0.0))
-    given = (counts, tables, theta, seeds, 0, tiles, *rule, factor, told)
+    given = (counts, *rates, none, theta, seeds[None], 0, tiles, *rule, factor, by, rate)
     cells, found, number = gene_factors.balance(*given)
     assert (factor == 1.0).all()
     gains = (np.zeros(rows + 1, np.int64), found.copy(), number.copy())
     gain_rows.by_cell(cells, found, number, *gains)
-    return (starts, genes, values, theta, told, gains, seeds)
+    return (starts, genes, values, theta, by[0], rate, gains, seeds)
 
 
 def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.ndarray:

@@ -114,12 +114,12 @@ def _walked(state, ahead, mean, whole, dispersion, first, genes, values, at):
 
 
 @njit(**OPTIONS)
-def gained(tables, factor, dispersion, first, gain, states, ahead, found, at):
+def gained(tables, factor, dispersion, first, gain, states, ahead, cell, found, at):
     """Append the gains of all cells' genes of a tile, from gene `first` on.
 
     `tables` are ratio and E[λ | 0] of the tile, which is 0 where there is a count; `gain` [B] is
-    the sum of what its genes are expected to gain. `found` are cells, genes and values, `at` where
-    they end; returned are the same with what was appended.
+    the sum of what its genes are expected to gain. `found` are cells, counted from `cell`, genes
+    and values, `at` where they end; returned are the same with what was appended.
     """
     (ratio, low), (cells, genes, values) = tables, found
     mean = np.empty(TILE, FLOAT)
@@ -135,7 +135,7 @@ def gained(tables, factor, dispersion, first, gain, states, ahead, found, at):
             states[row], ahead[row], mean, whole, dispersion, first, genes, values, at
         )
         states[row], ahead[row] = state, far
-        cells[at:end] = row
+        cells[at:end] = cell + row
         at = end
     return (cells, genes, values), at
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from gpjepa.model.kernels.gain_rows import begun, gained
-from gpjepa.model.kernels.rate_tiles import LAST, TILE, changes
+from gpjepa.model.kernels.rate_tiles import LAST, TILE, compared, rates_of
 
 FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
@@ -23,7 +23,8 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 @njit(**OPTIONS)
 def _spread(entries, shown, total):
     """Write a tile's counts to `shown` [B, TILE] and add them up."""
-    flat = shown.reshape(-1)
+    flat, total[:] = shown.reshape(-1), ZERO
+    shown[:] = ZERO
     for i in range(entries.shape[0]):
         at, count = entries[i, 0], np.uint32(entries[i, 2]).view(FLOAT)
         flat[at] = count
@@ -64,14 +65,13 @@ def _balanced(ratio, low, shown, inverse, given, rounds, factor):
 
 
 @njit(**OPTIONS)
-def _told(entries, ratio, low, shown, factor, told):
-    """Write what the rates of counts change by, and these; leave no rate and no count there."""
-    ratios, lows, flat = ratio.reshape(-1), low.reshape(-1), shown.reshape(-1)
-    by, rate = told
+def _told(entries, ratio, low, factor, by, rate):
+    """Write what the rates of counts change by, and these; leave no rate there."""
+    ratios, lows = ratio.reshape(-1), low.reshape(-1)
     for i in range(entries.shape[0]):
         at, to = entries[i, 0], entries[i, 1]
         by[to], rate[to] = ratios[at] * factor[at & LAST], lows[at]
-        lows[at], flat[at] = ZERO, ZERO
+        lows[at] = ZERO
 
 
 @njit(fastmath=True, **OPTIONS)
@@ -85,37 +85,47 @@ def _gains(ratio, low, factor, gain):
 
 
 @njit(**OPTIONS)
-def balance(counts, rates, dispersion, seeds, first, last, prior, rounds, close, factor, told):
-    """Write the `factor` [T · TILE] of tiles `first` to `last`; return what silent genes gain.
+def balance(
+    counts, before, after, table, dispersion, seeds, first, last, prior, rounds, close,
+    factor, by, rate,
+):  # fmt: skip
+    """Write the `factor` [L, T · TILE] of tiles `first` to `last`; return what silent genes gain.
 
-    `counts` are what `tile_counts.by_tile` writes, `rates` what `rate_tiles.changes` reads. Of a
-    rate that changes by r, the factor in it, x counts become x r where it falls, x + (r − 1)
-    E[λ | x] where it rises; their sum is to be that of the rates after. `prior` counts are added on
-    both sides; at most so many `rounds`, until no factor of a tile changes by more than `close` of
-    it.
+    `counts` are what `tile_counts.by_tile` writes; they change from the rates `before` to L others,
+    `after`, as `rate_tiles.rates_of` reads them with `table`. Of a rate that changes by r, the
+    factor in it, x counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum
+    is to be that of the rates after. `prior` counts are added on both sides; at most so many
+    `rounds`, until no factor of a tile changes by more than `close` of it.
 
-    `told` become, for each count [N], what its rate changes by, the factor in it, and its
-    E[λ | 0]. Genes without a count gain what is drawn: cells, genes and counts. Cells are seeded by
-    `seeds` [B], and draw the same as long as tiles begin at the same `first`.
+    `by` [L, N] becomes what the rate of each count changes by, the factor in it, `rate` [N] its
+    E[λ | 0]. Genes without a count gain what is drawn: cells, those of each of the L after those of
+    the one before, genes and counts. Cells are seeded by `seeds` [L, B], and draw the same as long
+    as tiles begin at the same `first`.
     """
-    (stops, entries), rows, genes = counts, seeds.shape[0], dispersion.shape[0]
+    (stops, entries), (several, rows), genes = counts, seeds.shape, dispersion.shape[0]
+    mean, shown = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
     ratio, low = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
-    shown, gain = np.zeros((rows, TILE), FLOAT), np.empty(rows, FLOAT)
     theta, inverse = np.zeros(TILE, FLOAT), np.zeros(TILE, FLOAT)
-    states, ahead = np.empty(rows, np.uint64), np.empty(rows)
-    begun(seeds, first + 1, states, ahead)
+    wanted, total, gain = np.empty(TILE, FLOAT), np.empty(TILE, FLOAT), np.empty(rows, FLOAT)
+    states, ahead = np.empty((several, rows), np.uint64), np.empty((several, rows))
+    for i in range(several):
+        begun(seeds[i], first + 1, states[i], ahead[i])
     found, at = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)), 0
     for tile in range(first, last):
         here, gene = entries[stops[tile] : stops[tile + 1]], TILE * tile
-        own, size = factor[gene : gene + TILE], min(TILE, genes - gene)
+        size = min(TILE, genes - gene)
         theta[:size] = dispersion[gene : gene + size]
         inverse[:size] = ONE / theta[:size]
         theta[size:], inverse[size:] = ZERO, ZERO
-        wanted, total = np.zeros(TILE, FLOAT), np.zeros(TILE, FLOAT)
-        changes(rates, tile, size, theta, ratio, low, wanted)
+        rates_of(before, 0, table, tile, mean)
         _spread(here, shown, total)
-        _balanced(ratio, low, shown, inverse, (wanted, total, prior, close), rounds, own)
-        _told(here, ratio, low, shown, own, told)
-        _gains(ratio, low, own, gain)
-        found, at = gained((ratio, low), own, theta, gene, gain, states, ahead, found, at)
+        for i in range(several):
+            own, drawn = factor[i, gene : gene + TILE], (states[i], ahead[i])
+            rates_of(after, i, table, tile, ratio)
+            compared(mean, size, theta, ratio, low, wanted)
+            _balanced(ratio, low, shown, inverse, (wanted, total, prior, close), rounds, own)
+            _told(here, ratio, low, own, by[i], rate)
+            _gains(ratio, low, own, gain)
+            read = (ratio, low)
+            found, at = gained(read, own, theta, gene, gain, *drawn, rows * i, found, at)
     return found[0][:at], found[1][:at], found[2][:at]

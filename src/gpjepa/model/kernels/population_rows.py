@@ -98,15 +98,15 @@ def _merged(own, kept, genes, values, number, to_genes, to_values, at):
 
 
 @njit(**OPTIONS)
-def changed(starts, genes, counts, dispersion, told, gains, seeds, first, last, number):
+def changed(starts, genes, counts, dispersion, by, rate, gains, seeds, first, last, number):
     """Return genes and counts of cells `first` to `last` once their rates have changed.
 
-    `told` is as `gene_factors.balance` writes it, `gains` are CSR rows of what genes without a
-    count gain. A rate that falls keeps each count with the ratio as probability, one that
+    `by` and `rate` [N] are as `gene_factors.balance` writes them, `gains` CSR rows of what genes
+    without a count gain. A rate that falls keeps each count with the ratio as probability, one that
     rises gains what a Gamma of shape x + θ says. Cells are seeded by `seeds` [B]; `number` [B] is
     how many each has.
     """
-    width, (by, rate), (gain_starts, found, values) = dispersion.shape[0], told, gains
+    width, (gain_starts, found, values) = dispersion.shape[0], gains
     space, kept = np.empty((5, width), FLOAT), np.empty(width, np.int32)
     theta, more, odds, size, speed = space[0], space[1], space[2], space[3], space[4]
     most = starts[last] - starts[first] + gain_starts[last] - gain_starts[first]

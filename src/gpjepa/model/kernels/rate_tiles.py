@@ -101,34 +101,36 @@ def _given_tile(rates, start, out):
 
 
 @njit(**OPTIONS)
-def _compared(theta, ratio, low, wanted):
-    """Write `ratio` and `low` in the place of the rates after and before; add up those after."""
-    for row in range(len(low)):
-        for k in range(TILE):
-            mean, ahead = max(low[row, k], LEAST), ratio[row, k]
-            both = theta[k] + mean
-            inverse = ONE / (mean * both)
-            ratio[row, k] = ahead * both * inverse
-            low[row, k] = mean * mean * theta[k] * inverse
-            wanted[k] += ahead
+def rates_of(rates, which, table, tile, out):
+    """Write the rates of a tile's genes in all cells [B, TILE].
+
+    `rates` are several tables, of which `which` is read: all their rates [L, B, G], or no rows of
+    these and what they are decoded from: states [L, B, D], biases [L, T, TILE] and `levels`
+    [L, 2, B]; with weights as `tiled` writes them, else none.
+    """
+    given, states, biases, levels = rates
+    if table.shape[0]:
+        top, scale = levels[which, 0], levels[which, 1]
+        _decoded_tile(states[which], table[tile], biases[which, tile], top, scale, out)
+    else:
+        _given_tile(given[which], TILE * tile, out)
 
 
 @njit(**OPTIONS)
-def changes(tables, tile, genes, theta, ratio, low, wanted):
-    """Write `ratio` and `low` of a tile's genes in all cells, add their rates after to `wanted`.
+def compared(mean, genes, theta, ratio, low, wanted):
+    """Write `ratio` in the place of rates after, and `low`, given the rates before, `mean`.
 
-    `tables` are the rates of all cells and genes before and after, each [B, G], or no rows of these
-    and what they are decoded from: states [B, D] and biases [T, TILE] before and after, weights as
-    `tiled` writes them, and `levels` [2, B] of both. `theta` [TILE] is the dispersion of the tile's
-    genes, the first `genes` of which there are.
+    `wanted` [TILE] becomes the sum of the rates after. `theta` [TILE] is the dispersion of the
+    tile's genes, the first `genes` of which there are.
     """
-    given, states, table, bias, top, scale = tables
-    if table.shape[0]:
-        _decoded_tile(states[0], table[tile], bias[0][tile], top[0], scale[0], low)
-        _decoded_tile(states[1], table[tile], bias[1][tile], top[1], scale[1], ratio)
-    else:
-        _given_tile(given[0], TILE * tile, low)
-        _given_tile(given[1], TILE * tile, ratio)
-    _compared(theta, ratio, low, wanted)
+    wanted[:] = ZERO
+    for row in range(len(mean)):
+        for k in range(TILE):
+            before, ahead = max(mean[row, k], LEAST), ratio[row, k]
+            both = theta[k] + before
+            inverse = ONE / (before * both)
+            ratio[row, k] = ahead * both * inverse
+            low[row, k] = before * before * theta[k] * inverse
+            wanted[k] += ahead
     if genes < TILE:
         ratio[:, genes:], low[:, genes:], wanted[genes:] = ZERO, ZERO, ZERO
