@@ -52,6 +52,19 @@ def test_levels_make_rates_of_logits() -> None:
         np.testing.assert_allclose(found[:, :GENES], wanted, rtol=2e-5)
 
 
+def test_rates_of_all_classes_are_added_up() -> None:
+    weight, states, biases, library = made()
+    (_, _, shaped, _), table = tables()
+    sums = np.empty((2, 3, rate_tiles.TILE), np.float32)
+    for part, edge in enumerate(((0, 100), (100, ROWS))):
+        rate_tiles.added_up(states[0], table, shaped[0], library, *edge, sums[part])
+    found = sums.sum(axis=0).ravel()
+    rates = expected(weight, states[0], biases[0], library).sum(axis=0)
+    np.testing.assert_allclose(found[:GENES], rates, rtol=3e-5)
+    assert found.sum() == pytest.approx(library.sum(), rel=1e-5)
+    assert found[CLASSES:].max() < 1e-25
+
+
 @pytest.mark.parametrize("decoded", [True, False])
 def test_changes_of_all_cells(decoded) -> None:
     weight, states, biases, library = made()

@@ -52,23 +52,64 @@ def _sums(logits, top, total):
 
 
 @njit(**OPTIONS)
+def _powers(logits, top, total):
+    """Do so and write the powers in the place of the logits."""
+    for row in range(logits.shape[0]):
+        most = top[row]
+        for k in range(TILE):
+            own = fused_exp_below(logits[row, k] - most)
+            logits[row, k] = own
+            total[row, k] += own
+
+
+@njit(**OPTIONS)
+def _logits(state, table, bias, top):
+    """Return the logits [T, n, TILE] of some cells, and write the greatest of each."""
+    logits = np.empty((len(table), len(state), TILE), FLOAT)
+    peak = np.full(logits.shape[1:], -np.inf, FLOAT)
+    for tile in range(len(table)):
+        _products(state, table[tile], logits[tile])
+        _peaks(logits[tile], bias[tile], peak)
+    for row in range(len(state)):
+        top[row] = peak[row].max()
+    return logits
+
+
+@njit(**OPTIONS)
 def levels(state, table, bias, library, first, last, top, scale):
     """Write what rates are made of beside logits: e^(logit + bias − `top`) times `scale`, [B].
 
     Of the rows `first` to `last` of `state` [B, D]. `table` and `bias` hold all classes, see
     `tiled`.
     """
-    logits = np.empty((len(table), last - first, TILE), FLOAT)
-    peak, total = np.full(logits.shape[1:], -np.inf, FLOAT), np.zeros(logits.shape[1:], FLOAT)
-    for tile in range(len(table)):
-        _products(state[first:last], table[tile], logits[tile])
-        _peaks(logits[tile], bias[tile], peak)
-    for row in range(first, last):
-        top[row] = peak[row - first].max()
+    logits = _logits(state[first:last], table, bias, top[first:last])
+    total = np.zeros(logits.shape[1:], FLOAT)
     for tile in range(len(table)):
         _sums(logits[tile], top[first:last], total)
     for row in range(first, last):
         scale[row] = library[row] / total_of(total[row - first])
+
+
+@njit(**OPTIONS)
+def added_up(state, table, bias, library, first, last, out):
+    """Write the rates of all classes, added up over the rows `first` to `last`, to `out` [T, TILE].
+
+    What is read is as in `levels`.
+    """
+    top, scale = np.empty(last - first, FLOAT), np.empty(last - first, FLOAT)
+    logits = _logits(state[first:last], table, bias, top)
+    total = np.zeros(logits.shape[1:], FLOAT)
+    for tile in range(len(table)):
+        _powers(logits[tile], top, total)
+    for row in range(last - first):
+        scale[row] = library[first + row] / total_of(total[row])
+    out[:] = ZERO
+    for tile in range(len(table)):
+        own, to = logits[tile], out[tile]
+        for row in range(last - first):
+            factor = scale[row]
+            for k in range(TILE):
+                to[k] += own[row, k] * factor
 
 
 @njit(**OPTIONS)
