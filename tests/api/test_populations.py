@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,27 @@ def test_anchoring_makes_decoded_controls_match_the_real_ones(model) -> None:
     plain = control_shares(model.bundle.model, controls)
     fitted = control_shares(model.bundle.model, controls, offset)
     assert float((fitted - real).abs().sum()) < 0.35 * float((plain - real).abs().sum())
+
+
+def test_controls_are_encoded_once_until_weights_or_cells_change(model) -> None:
+    bundle = replace(model.bundle, model=deepcopy(model.bundle.model))
+    cells = model.controls.take(np.arange(20))
+    first, offset = anchored(bundle, cells)
+    assert anchored(bundle, cells)[0] is first
+    assert torch.equal(anchored(model.bundle, cells)[0].state, first.state)
+    assert anchored(bundle, model.controls.take(np.arange(20)))[0] is not first
+    anchored(bundle, cells)
+    for weight in (bundle.model.encoder.embed.weight, bundle.model.decoder.logits.bias):
+        before = anchored(bundle, cells)
+        with torch.no_grad():
+            weight.mul_(0.5)
+        after = anchored(bundle, cells)
+        assert after[0] is not before[0]
+        assert not torch.equal(after[1], before[1])
+    bundle.model.load_state_dict(model.bundle.model.state_dict())
+    again = anchored(bundle, cells)
+    assert torch.equal(again[0].state, first.state)
+    assert torch.equal(again[1], offset)
 
 
 def test_populations_are_joined_in_order_with_the_covariates_of_their_controls(model) -> None:

@@ -183,5 +183,6 @@ def test_without_escapers_answers_have_the_bits_of_the_predictor_alone(model) ->
     assert few.responders is None
     state = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
     members = torch.tensor([[0, 1]]).expand(5, 2)
-    own = few.mean_shares(members, torch.zeros_like(state), state)
-    assert torch.equal(own, few.decoder.mean_shares(state))
+    weight = torch.linspace(0.1, 1.0, len(state))
+    own = few.pooled_shares(members, torch.zeros_like(state), state, weight)
+    torch.testing.assert_close(own, weight @ few.decoder.mean_shares(state))

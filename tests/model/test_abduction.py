@@ -155,7 +155,7 @@ def test_counts_without_zeros_become_what_those_with_them_do(inflated) -> None:
         )
     counts = before.sample(generator())
     whole = counterfactual(counts, before, after, generator(1))
-    sparse = counterfactual_counts(sparse_of(counts), before, after, generator(1))
+    sparse = counterfactual_counts(sparse_of(counts), before, [after], [generator(1)])[0]
     assert torch.equal(sparse.dense(), whole)
 
 

@@ -40,8 +40,8 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_rates_made_where_they_are_read_give_the_counts_of_those_that_are_given(rest) -> None:
     before, after = made(rest)
     counts = sparse_of(before.sample(generator()))
-    known = by_rows(counts, before.plain, after.plain, generator(1), RULE).dense()
-    found = by_rows(counts, before, after, generator(1), RULE).dense()
+    known = by_rows(counts, before.plain, [after.plain], [generator(1)], RULE)[0].dense()
+    found = by_rows(counts, before, [after], [generator(1)], RULE)[0].dense()
     differ = (found != known).float().mean()  # rounding may part a draw from its twin
     assert float(differ) < 0.002
     assert float((known != counts.dense()).float().mean()) > 0.05
@@ -50,8 +50,8 @@ def test_rates_made_where_they_are_read_give_the_counts_of_those_that_are_given(
 def test_given_and_decoded_rates_go_together() -> None:
     before, after = made(1)
     counts = sparse_of(before.sample(generator()))
-    mixed = by_rows(counts, before, after.plain, generator(1), RULE).dense()
-    known = by_rows(counts, before.plain, after.plain, generator(1), RULE).dense()
+    mixed = by_rows(counts, before, [after.plain], [generator(1)], RULE)[0].dense()
+    known = by_rows(counts, before.plain, [after.plain], [generator(1)], RULE)[0].dense()
     assert torch.equal(mixed, known)
 
 
@@ -59,11 +59,27 @@ def test_given_and_decoded_rates_go_together() -> None:
 def test_decoded_draws_do_not_depend_on_the_number_of_threads(threads) -> None:
     before, after = made(0)
     counts = sparse_of(before.sample(generator()))
-    known = by_rows(counts, before, after, generator(1), RULE).dense()
+    known = by_rows(counts, before, [after], [generator(1)], RULE)[0].dense()
+    before, after = made(0)  # nothing is known of them yet
     number = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        found = by_rows(counts, *made(0), generator(1), RULE).dense()
+        found = by_rows(counts, before, [after], [generator(1)], RULE)[0].dense()
     finally:
         torch.set_num_threads(number)
     assert torch.equal(found, known)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_several_changes_at_once_are_those_one_by_one(known) -> None:
+    before, after = made(1)
+    other = DecodedCounts(
+        before.state + 0.3, before.weight, after.bias, before.library, before.dispersion
+    )
+    counts = sparse_of(before.sample(generator()))
+    given = [after.plain, other.plain] if known else [after, other]
+    both = by_rows(counts, before, given, [generator(1), generator(2)], RULE)
+    for seed, each, found in zip((1, 2), given, both, strict=True):
+        alone = by_rows(counts, before, [each], [generator(seed)], RULE)[0]
+        assert torch.equal(found.dense(), alone.dense())
+    assert not torch.equal(both[0].dense(), both[1].dense())

@@ -43,6 +43,18 @@ def test_levels_make_rates_of_logits() -> None:
     torch.testing.assert_close(rates[:, :40], decoder(latent, library).mean, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("hidden", [0, 9])
+@torch.no_grad()
+def test_totals_are_sums_of_the_rates_of_all_classes(hidden) -> None:
+    decoder, latent, library = made(hidden=hidden)
+    offset = torch.linspace(-1, 1, 41)
+    found = decoder.read_once(latent, library, offset)
+    assert isinstance(found, DecodedCounts)
+    expected = library.double() @ decoder.log_shares(latent, offset).double().exp()
+    torch.testing.assert_close(found.total().double(), expected, rtol=3e-6, atol=0.0)
+    torch.testing.assert_close(found.total()[:40], found.mean.sum(dim=0))
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("options", [{}, {"distribution": "zinb"}])
 @torch.no_grad()

@@ -97,6 +97,21 @@ def test_mean_shares_are_expected_counts_per_unit_of_library(latent, library, ki
     torch.testing.assert_close(own.mean_shares(latent, OFFSET), expected)
 
 
+@pytest.mark.parametrize("kind", ["nb", "zinb"])
+@pytest.mark.parametrize("graph", [True, False])
+def test_pooled_shares_are_those_of_cells_by_weight(latent, kind, graph) -> None:
+    own, weight = decoder(distribution=kind), torch.linspace(0.1, 2.0, len(latent))
+    offset = torch.linspace(-1.0, 1.0, len(own.logits.bias))
+    with torch.set_grad_enabled(graph):
+        genes, classes = (
+            pool(latent, weight, offset) for pool in (own.pooled_shares, own.pooled_classes)
+        )
+        torch.testing.assert_close(genes, weight @ own.mean_shares(latent, offset))
+        torch.testing.assert_close(classes, weight @ own.log_shares(latent, offset).exp())
+    assert float(classes.sum()) == pytest.approx(float(weight.sum()), rel=1e-5)
+    assert genes.requires_grad == graph
+
+
 def test_the_mean_is_linear_in_the_library(latent, library) -> None:
     own = decoder()
     torch.testing.assert_close(own(latent, 3.0 * library).mean, 3.0 * own(latent, library).mean)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from gpjepa.inference.bundle import Bundle
 from gpjepa.inference.control_error import rate_factors
 from gpjepa.inference.means import Controls, encode_controls
 from gpjepa.inference.respond import Population
+from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 
 if TYPE_CHECKING:
@@ -40,10 +43,41 @@ def condition_of(
     return Condition(torch.from_numpy(members), torch.from_numpy(covariates), doses)
 
 
+@dataclass(frozen=True, eq=False)
+class _Anchor:
+    """Control cells as a model encodes them, with its weights at that time."""
+
+    model: ref[WorldModel]
+    weights: tuple[tuple[int, int], ...]
+    found: tuple[Controls, torch.Tensor]
+
+    def holds(self, model: WorldModel) -> bool:
+        """Tell whether that is how the model encodes and decodes now."""
+        return self.model() is model and self.weights == _weights(model)
+
+
+_anchors: WeakKeyDictionary[ControlCells, _Anchor] = WeakKeyDictionary()
+
+
 def anchored(bundle: Bundle, cells: ControlCells) -> tuple[Controls, torch.Tensor]:
-    """Encode control cells and return the logit offsets that make the decoder fit them."""
-    controls = encode_controls(bundle.model, cells.table)
-    return controls, controls.offset(float(controls.library.sum()))
+    """Encode control cells and return the logit offsets that make the decoder fit them.
+
+    A model's own are encoded by the first call that starts from them, as this takes longer than a
+    call of few cells; the others find them as long as no weight has changed.
+    """
+    model, anchor = bundle.model, _anchors.get(cells)
+    if anchor is None or not anchor.holds(model):
+        controls = encode_controls(model, cells.table)
+        found = controls, controls.offset(float(controls.library.sum()))
+        anchor = _anchors[cells] = _Anchor(ref(model), _weights(model), found)
+    return anchor.found
+
+
+def _weights(model: WorldModel) -> tuple[tuple[int, int], ...]:
+    """Return where the weights that controls pass through lie, and how often they were written."""
+    parts = (model.encoder, model.decoder)
+    tensors = (x for part in parts for x in (*part.parameters(), *part.buffers()))
+    return tuple((x.data_ptr(), x._version) for x in tensors)
 
 
 def to_anndata(

@@ -14,10 +14,9 @@ from gpjepa.inference.cells import BATCH, CellTable
 from gpjepa.model.diffusion.residual_head import ResidualHead
 from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
-from gpjepa.model.predictor import Prediction
+from gpjepa.model.predictor import Prediction, joined
 
 ROWS = 8192  # cell × perturbation rows that are run through the model at once
-FEW = 128  # cells that are decoded at once, in single precision
 SAMPLES = 4  # latent draws per control cell
 LEARNED_SAMPLES = 1  # of a head that evaluates a network many times for each
 
@@ -57,9 +56,7 @@ def encode_controls(model: WorldModel, cells: CellTable) -> Controls:
         states.append(state)
         libraries.append(library)
         counts += torch.bincount(sparse.gene, weights=sparse.value.double(), minlength=genes)
-        for row in range(0, len(state), FEW):
-            part = slice(row, row + FEW)
-            sums.append(_decoded_sums(model, state[part], library[part]))
+        sums.append(_decoded_sums(model, state, library))
     library = torch.cat(libraries)
     total = library.double().sum()
     classes, expected = (torch.stack(each).sum(dim=0) for each in zip(*sums, strict=True))
@@ -76,10 +73,10 @@ def _decoded_sums(
 ) -> tuple[Float[Tensor, " C"], Float[Tensor, " G"]]:
     """Return the sums over cells, double precision, of decoded classes and of expected counts."""
     decoder = model.decoder
-    classes = (library @ decoder.class_shares(state)).double()
+    classes = decoder.pooled_classes(state, library).double()
     if decoder.zero is None:
         return classes, classes[: decoder.genes]
-    return classes, (library @ decoder.mean_shares(state)).double()
+    return classes, decoder.pooled_shares(state, library).double()
 
 
 @torch.no_grad()
@@ -98,11 +95,15 @@ def mean_shares(
     """
     generator = torch_stream(seed, "mean", device=controls.state.device)
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
+    predicted = [
+        model.predict(controls.state[some], condition.rows(some))
+        for some in torch.arange(len(controls.state), device=total.device).split(ROWS)
+    ]
+    prediction = joined(predicted)
     for row, weight in population_rows(controls, samples or samples_of(model)):
-        prediction = model.predict(controls.state[row], condition.rows(row))
-        latent = model.head.sample(prediction, generator)
-        members = condition.members[row]
-        total += weight @ model.mean_shares(members, prediction.start, latent, offset)
+        here, members = prediction.rows(row), condition.members[row]
+        latent = model.head.sample(here, generator)
+        total += model.pooled_shares(members, here.start, latent, weight, offset)
     return total
 
 
@@ -141,10 +142,10 @@ def decoded_by_order(
         here = prediction.rows(row)
         before = generator.get_state()
         latent = model.head.sample(here, generator)
-        whole += weight @ model.mean_shares(members[row], here.start, latent, offset)
+        whole += model.pooled_shares(members[row], here.start, latent, weight, offset)
         generator.set_state(before)
         latent = model.head.sample(here.without_pairs(), generator)
-        plain += weight @ model.decoder.mean_shares(latent, offset)
+        plain += model.decoder.pooled_shares(latent, weight, offset)
     return whole, plain
 
 
@@ -155,7 +156,7 @@ def control_shares(
     """Return the expected share of each gene in the decoded control cells."""
     total = torch.zeros(model.decoder.genes, device=controls.state.device)
     for row, weight in population_rows(controls, 1):
-        total += weight @ model.decoder.mean_shares(controls.state[row], offset)
+        total += model.decoder.pooled_shares(controls.state[row], weight, offset)
     return total
 
 

@@ -22,7 +22,7 @@ from gpjepa.model.gpjepa import WorldModel
 from gpjepa.model.perturbation import Condition
 from gpjepa.model.sparse_counts import SparseCounts, csr_of
 
-ROWS = 4096  # cells decoded at once
+ROWS = 4096  # cells decoded at once, and cells that are sampled at once, of all populations
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +100,12 @@ def respond_each(
         else:
             state = states[torch.from_numpy(index).to(device)]
         origin = _Origin.of(model, counts, library, state, offset)
-        for one, generator, drawn in zip(wanted, generators, parts, strict=True):
-            with drawing(one.label):
-                drawn.append(csr_of(_under(model, origin, one, own, generator)))
+        several = 1 if model.responders is not None else ROWS // len(rows)
+        for first in range(0, len(wanted), several):
+            some = slice(first, first + several)
+            found = _under(model, origin, wanted[some], own, generators[some])
+            for drawn, made in zip(parts[some], found, strict=True):
+                drawn.append(csr_of(made))
     return [_population(model, drawn, controls, source) for drawn in parts]
 
 
@@ -134,21 +137,36 @@ class _Origin:
 def _under(
     model: WorldModel,
     origin: _Origin,
+    wanted: Sequence[Wanted],
+    rows: Int[Tensor, " B"],
+    generators: Sequence[torch.Generator],
+) -> list[SparseCounts]:
+    """Return what control cells become under the `rows` of each condition."""
+    after, counts, library = [], origin.counts, origin.library
+    for one, generator in zip(wanted, generators, strict=True):
+        with drawing(one.label):
+            after.append(_outcome(model, origin, one, rows, generator))
+    changed = counterfactual_counts(counts, origin.decoded, after, generators)
+    pairs = zip(changed, generators, strict=True)
+    return [settle(model, each, library, generator) for each, generator in pairs]
+
+
+def _outcome(
+    model: WorldModel,
+    origin: _Origin,
     wanted: Wanted,
     rows: Int[Tensor, " B"],
     generator: torch.Generator,
-) -> SparseCounts:
-    """Return what control cells become under the `rows` of a condition."""
+) -> CountDistribution:
+    """Return the counts that are expected under the `rows` of a condition."""
     condition, steering, standing = wanted.condition.rows(rows), wanted.steering, wanted.standing
     latent = model.head.sample(model.predict(origin.state, condition), generator)
     after = _led(model, latent, origin.library, origin.offset, steering, standing)
-    before = stay = origin.decoded
+    stay = origin.decoded
     if model.responders is not None and standing is not None:  # escapers go without it too
         stay = _led(model, origin.first, origin.library, origin.offset, standing)
     members = condition.members.to(origin.library.device)
-    after = model.outcome(members, stay, after, generator, led=steering is not None)
-    changed = counterfactual_counts(origin.counts, before, after, generator)
-    return settle(model, changed, origin.library, generator)
+    return model.outcome(members, stay, after, generator, led=steering is not None)
 
 
 def _population(
@@ -204,7 +222,7 @@ def become(
     """
     before = _decoded(model, states[0], library, offset)
     after = _led(model, states[1], library, offset)
-    changed = counterfactual_counts(counts, before, after, generator)
+    changed = counterfactual_counts(counts, before, [after], [generator])[0]
     return settle(model, changed, library, generator)
 
 

@@ -57,10 +57,9 @@ def steer(
         made = torch.zeros_like(wanted)
         rest = torch.zeros((), device=offset.device)
         for weight, latent in drawn:
-            made += weight @ model.decoder.mean_shares(latent, offset + shift)
+            made += model.decoder.pooled_shares(latent, weight, offset + shift)
             if model.decoder.has_rest:
-                log_rest = model.decoder.log_shares(latent, offset + shift)[:, -1]
-                rest += weight @ log_rest.exp()
+                rest += model.decoder.pooled_classes(latent, weight, offset + shift)[-1]
         shift[:genes] += torch.log(wanted) - torch.log(made.clamp_min(LEAST_SHARE))
         if model.decoder.has_rest:
             shift[-1] += torch.log((1.0 - wanted.sum()).clamp_min(LEAST_SHARE)) - torch.log(rest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from gpjepa.model.counterfactual_rows import Rule, by_rows
-from gpjepa.model.decoded import DecodedCounts
+from gpjepa.model.counterfactual_rows import Rule, by_rows, decoded
 from gpjepa.model.distributions import (
     TINY,
     CountDistribution,
@@ -47,7 +48,7 @@ def counterfactual(
         assert isinstance(after, ZeroInflatedNegativeBinomial)
         counts, gone = _without_inflation(counts, before, after, generator)
     elif _compiled(counts, before, after):
-        return by_rows(sparse_of(counts), before, after, generator, RULE).dense()
+        return by_rows(sparse_of(counts), before, [after], [generator], RULE)[0].dense()
     rate = expected_rate(counts, before)
     ratio = _ratio(counts, rate, before, after, gone).flatten()
     changed, rate = counts.flatten(), rate.flatten()
@@ -65,14 +66,15 @@ def counterfactual(
 def counterfactual_counts(
     counts: SparseCounts,
     before: CountDistribution,
-    after: CountDistribution,
-    generator: Generator,
-) -> SparseCounts:
-    """Return what `counterfactual` does, of counts without their zeros."""
+    after: Sequence[CountDistribution],
+    generators: Sequence[Generator],
+) -> list[SparseCounts]:
+    """Return what `counterfactual` does under each of several changes, without the zeros."""
     inflated = isinstance(before, ZeroInflatedNegativeBinomial)
-    if not inflated and (_decoded(before, after) or _compiled(counts.value, before, after)):
-        return by_rows(counts, before, after, generator, RULE)
-    return sparse_of(counterfactual(counts.dense(), before, after, generator))
+    if not inflated and (decoded(before, *after) or _compiled(counts.value, before, *after)):
+        return by_rows(counts, before, after, generators, RULE)
+    dense, pairs = counts.dense(), zip(after, generators, strict=True)
+    return [sparse_of(counterfactual(dense, before, *each)) for each in pairs]
 
 
 def expected_rate(
@@ -92,12 +94,8 @@ def abducted_rate(
     return gain * expected_rate(counts, distribution)
 
 
-def _decoded(*distributions: CountDistribution) -> bool:
-    return all(isinstance(each, DecodedCounts) for each in distributions)
-
-
-def _compiled(value: Tensor, before: CountDistribution, after: CountDistribution) -> bool:
-    return available(value, before.mu, after.mu, before.dispersion)
+def _compiled(value: Tensor, before: CountDistribution, *after: CountDistribution) -> bool:
+    return available(value, before.mu, before.dispersion, *(each.mu for each in after))
 
 
 def _ratio(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Generator
 
 from gpjepa.model.decoded import DecodedCounts
 from gpjepa.model.distributions import CountDistribution
-from gpjepa.model.kernels import blocks, side_by_side
+from gpjepa.model.kernels import blocks, one_by_one, side_by_side
 from gpjepa.model.sparse_counts import SparseCounts
 
 PIECE = 16  # tiles of genes that a thread takes at once; draws begin anew with each
@@ -27,25 +28,38 @@ class Rule(NamedTuple):
 def by_rows(
     counts: SparseCounts,
     before: CountDistribution,
-    after: CountDistribution,
-    generator: Generator,
+    after: Sequence[CountDistribution],
+    generators: Sequence[Generator],
     rule: Rule,
-) -> SparseCounts:
-    """Return what `abduction.counterfactual_counts` does: other draws of the same distribution.
+) -> list[SparseCounts]:
+    """Return what `abduction.counterfactual_counts` does, under each of several changes.
 
-    Decoded rates are made a few genes at a time where they are read.
+    Other draws of the same distributions. Decoded rates are made a few genes at a time where they
+    are read, those `before` for all changes at once.
     """
+    rows, theta = counts.shape[0], before.dispersion.contiguous().numpy()
+    drawn = [torch.randint(2**62, (rows,), generator=each) for each in generators]
+    seeds = torch.stack(drawn).numpy()
+    by, rate, (starts, *gains) = _balanced(counts, _tables(before, after), theta, seeds, rule)
+    found = []
+    for i, own in enumerate(seeds):
+        gained = (starts[i * rows : (i + 1) * rows + 1], *gains)
+        found.append(_changed(counts, theta, (by[i], rate, gained, own)))
+    return found
+
+
+Csr = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _changed(counts: SparseCounts, theta: np.ndarray, given: tuple[Any, ...]) -> SparseCounts:
+    """Return what counts become; `given` is what `population_rows.changed` reads beside them."""
     from gpjepa.model.kernels import population_rows
 
-    rows, edges = counts.shape[0], blocks(counts.shape[0])
-    theta = before.dispersion.contiguous().numpy()
-    seeds = torch.randint(2**62, (rows,), generator=generator).numpy()
-    told = _balanced(counts, _tables(before, after), theta, seeds, rule)
-    starts = np.zeros(rows + 1, np.int64)
-    read = (*_csr(counts), theta, *told, seeds)
+    edges, starts = one_by_one(counts.shape[0]), np.zeros(counts.shape[0] + 1, np.int64)
     drawn: list[tuple[np.ndarray, np.ndarray]] = [(starts, starts)] * len(edges)
 
     def work(block: int) -> None:
+        read = (*_csr(counts), theta, *given)
         drawn[block] = population_rows.changed(*read, *edges[block], starts[1:])
 
     side_by_side(work, len(edges))
@@ -58,30 +72,35 @@ def by_rows(
     )
 
 
-Csr = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
 def _balanced(
     counts: SparseCounts, tables: tuple[Any, ...], theta: np.ndarray, seeds: np.ndarray, rule: Rule
 ) -> tuple[np.ndarray, np.ndarray, Csr]:
     """Return what rates of counts change by, their E[λ | 0], and gains of genes without a count."""
     from gpjepa.model.kernels import gene_factors
 
-    rows, size = counts.shape[0], gene_factors.TILE
-    tiles = -(-counts.genes // size)
-    (starts, genes, values), stops = _csr(counts), np.empty((tiles + 1, rows), np.int64)
-    gene_factors.places(starts, genes, stops)
-    factor = np.empty(tiles * size, np.float32)
-    by, rate = (np.empty(len(genes), np.float32) for _ in range(2))
+    given, several = _by_tile(counts), len(seeds)
+    tiles, number = len(given[0]) - 1, len(given[1])
+    by, rate = np.empty((several, number), np.float32), np.empty(number, np.float32)
+    factor = np.empty((several, tiles * gene_factors.TILE), np.float32)
     ends = (np.float32(rule.prior), rule.rounds, np.float32(rule.close), factor, by, rate)
-    read, edges = (genes, values, stops, tables, theta, seeds), blocks(tiles, size=PIECE)
-    found: list[Csr] = [(genes, genes, genes)] * len(edges)
+    read, edges = (given, *tables, theta, seeds), blocks(tiles, size=PIECE)
+    found: list[Csr] = [(rate, rate, rate)] * len(edges)
 
     def work(piece: int) -> None:
         found[piece] = gene_factors.balance(*read, *edges[piece], *ends)
 
     side_by_side(work, len(edges))
-    return by, rate, _by_cell(found, rows)
+    return by, rate, _by_cell(found, seeds.size)
+
+
+def _by_tile(counts: SparseCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the counts of each tile begin, and the counts as `tile_counts` writes them."""
+    from gpjepa.model.kernels import rate_tiles, tile_counts
+
+    stops = np.zeros(-(-counts.genes // rate_tiles.TILE) + 1, np.int64)
+    entries = np.empty((len(counts.gene), 3), np.uint32)
+    tile_counts.by_tile(*_csr(counts), stops, entries)
+    return stops, entries
 
 
 def _by_cell(found: list[Csr], rows: int) -> Csr:
@@ -94,16 +113,29 @@ def _by_cell(found: list[Csr], rows: int) -> Csr:
     return starts, to_genes, to_values
 
 
-def _tables(before: CountDistribution, after: CountDistribution) -> tuple[Any, ...]:
-    """Return what `rate_tiles.changes` reads: all rates, or what they are decoded from."""
-    none, no_table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    if isinstance(before, DecodedCounts) and isinstance(after, DecodedCounts):
-        states = (before.state.numpy(), after.state.numpy())
-        biases = (before.biases, after.biases)
-        tops, scales = np.stack((before.levels, after.levels), axis=1)
-        return (none, none), states, before.table, biases, tops, scales
-    given = (before.mu.contiguous().numpy(), after.mu.contiguous().numpy())
-    return given, (none, none), no_table, (none, none), none, none
+def _tables(before: CountDistribution, after: Sequence[CountDistribution]) -> tuple[Any, ...]:
+    """Return what `rate_tiles.rates_of` reads before and after, with the weights it shares."""
+    if decoded(before, *after):
+        return _decoded([before]), _decoded(after), cast(DecodedCounts, before).table
+    return _given([before]), _given(after), np.empty((0, 0, 0), np.float32)
+
+
+def decoded(*counts: CountDistribution) -> bool:
+    """Tell whether all rates are made where they are read."""
+    return all(isinstance(each, DecodedCounts) for each in counts)
+
+
+def _decoded(counts: Sequence[Any]) -> tuple[np.ndarray, ...]:
+    states = np.stack([each.state.numpy() for each in counts])
+    biases = np.stack([each.biases for each in counts])
+    levels = np.stack([each.levels for each in counts])
+    return np.empty((0, 0, 0), np.float32), states, biases, levels
+
+
+def _given(counts: Sequence[CountDistribution]) -> tuple[np.ndarray, ...]:
+    none, rates = np.empty((0, 0, 0), np.float32), [each.mu.contiguous() for each in counts]
+    joined = rates[0].unsqueeze(0) if len(rates) == 1 else torch.stack(rates)
+    return joined.numpy(), none, none, none
 
 
 def _csr(counts: SparseCounts) -> Csr:

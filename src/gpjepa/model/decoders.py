@@ -61,14 +61,6 @@ class CountDecoder(nn.Module):
         logits = self.logits(self.body(latent)).float()
         return torch.log_softmax(logits if offset is None else logits + offset, dim=1)
 
-    def class_shares(self, latent: Float[Tensor, "B D"]) -> Float[Tensor, "B C"]:
-        """Return the share of the library that each class takes."""
-        body = self.body(latent)
-        if torch.is_grad_enabled() or not available(body, self.logits.bias):
-            return self.log_shares(latent).exp()
-        ones, logits = torch.ones(len(body)), self.logits
-        return scaled_shares(body, logits.weight, logits.bias, ones, len(logits.bias))
-
     def forward(
         self,
         latent: Float[Tensor, "B D"],
@@ -142,6 +134,30 @@ class CountDecoder(nn.Module):
     ) -> Float[Tensor, "B G"]:
         """Return the expected counts of each modelled gene per unit of library."""
         return self(latent, torch.ones(latent.shape[0], device=latent.device), offset).mean
+
+    def pooled_shares(
+        self,
+        latent: Float[Tensor, "B D"],
+        weight: Float[Tensor, " B"],
+        offset: Float[Tensor, " C"] | None = None,
+    ) -> Float[Tensor, " G"]:
+        """Return `weight` times the `mean_shares` of cells, added up."""
+        counts = self.read_once(latent, weight, offset)
+        if isinstance(counts, DecodedCounts):
+            return counts.total()[: self.genes]
+        return weight @ self.mean_shares(latent, offset)
+
+    def pooled_classes(
+        self,
+        latent: Float[Tensor, "B D"],
+        weight: Float[Tensor, " B"],
+        offset: Float[Tensor, " C"] | None = None,
+    ) -> Float[Tensor, " C"]:
+        """Return `weight` times the shares that classes take of cells' libraries, added up."""
+        counts = self.read_once(latent, weight, offset)
+        if isinstance(counts, DecodedCounts):
+            return counts.total()
+        return weight @ self.log_shares(latent, offset).exp()
 
 
 def _distribution(mean: Tensor, dispersion: Tensor, zero_logit: Tensor | None) -> CountDistribution:

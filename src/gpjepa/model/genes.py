@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gpjepa.model.kernels import available, blocks, side_by_side
+from gpjepa.model.kernels import available, one_by_one, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts
 
 
@@ -61,7 +61,7 @@ class GeneScaling(nn.Module):
         if available(counts.value, per_count, self.scale):
             from gpjepa.model.kernels import dense_rows
 
-            out, edges = torch.empty_like(counts.value), blocks(counts.shape[0])
+            out, edges = torch.empty_like(counts.value), one_by_one(counts.shape[0])
             given = (*counts.arrays(), *(t.numpy() for t in (counts.value, per_count, self.scale)))
             side_by_side(
                 lambda i: dense_rows.expression(*given, *edges[i], out.numpy()), len(edges)

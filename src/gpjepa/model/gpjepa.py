@@ -134,22 +134,23 @@ class WorldModel(nn.Module):
         divided: CountDistribution = self.responders(members, before, after, generator, led)
         return divided
 
-    def mean_shares(
+    def pooled_shares(
         self,
         members: Int[Tensor, "B K"],
         start: Float[Tensor, "B D"],
         latent: Float[Tensor, "B D"],
+        weight: Float[Tensor, " B"],
         offset: Float[Tensor, " C"] | None = None,
-    ) -> Float[Tensor, "B G"]:
-        """Return the expected share of each gene in cells that go from `start` to `latent`.
+    ) -> Float[Tensor, " G"]:
+        """Return `weight` times the expected shares of cells that go to `latent`, added up.
 
-        Responders and escapers together, as they are under the perturbations of `members`.
+        Responders and escapers, which stay at `start`, together, as they are under the
+        perturbations of `members`.
         """
-        after = self.decoder.mean_shares(latent, offset)
         if self.responders is None or not bool(self.responders.composes(members).any()):
-            return after
-        before = self.decoder.mean_shares(start, offset)
-        return self.responders.mean(members, before, after)
+            return self.decoder.pooled_shares(latent, weight, offset)
+        shares = (self.decoder.mean_shares(at, offset) for at in (start, latent))
+        return weight @ self.responders.mean(members, *shares)
 
     def device(self) -> torch.device:
         """Return the device that the parameters live on."""

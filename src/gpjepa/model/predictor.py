@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import torch
@@ -47,6 +48,15 @@ class Prediction:
         """Return the same Gaussian with its mean moved back by the pair shifts Δ₂."""
         none = torch.zeros_like(self.second_order)
         return Prediction(self.mean - self.second_order, self.log_variance, self.first_order, none)
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Put the predictions of some cells after each other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Prediction(
+        *(torch.cat([getattr(part, each.name) for part in parts]) for each in fields(Prediction))
+    )
 
 
 class ConditionalTransformer(nn.Module):

@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gpjepa.model.kernels import ROWS, available, blocks, lent, side_by_side
+from gpjepa.model.kernels import available, blocks, lent, one_by_one, side_by_side
 from gpjepa.model.sparse_counts import Counts, SparseCounts, scattered
 
-CELLS = 256  # that go over a table side by side, at most
 GENES = 256  # of a block of the table's gradient, at least
 
 
@@ -102,20 +101,16 @@ def _times(rows: SparseCounts, table: Tensor) -> Tensor:
     from gpjepa.model.kernels import sparse_products
 
     own, cells = lent(table), rows.shape[0]
-    out, edges = torch.empty((cells, own.shape[1])), _shared(cells, ROWS, CELLS)
+    out, edges = torch.empty((cells, own.shape[1])), one_by_one(cells)
     read, write = (*rows.arrays(), rows.value.numpy(), own), out.numpy()
     side_by_side(lambda i: sparse_products.product(*read, *edges[i], write), len(edges))
     return out
 
 
 def _room(genes: int, width: int) -> tuple[Tensor, list[tuple[int, int]]]:
-    """Return memory for a gradient and the blocks of genes that it is made in."""
-    return torch.empty((genes, width)), _shared(genes, GENES, genes)
-
-
-def _shared(rows: int, least: int, most: int) -> list[tuple[int, int]]:
-    """Return blocks for the threads: rows are summed one by one, so no digit depends on it."""
-    return blocks(rows, size=min(most, max(least, -(-rows // torch.get_num_threads()))))
+    """Return memory for a gradient and the blocks of genes that it is made in, gene by gene."""
+    size = max(GENES, -(-genes // torch.get_num_threads()))
+    return torch.empty((genes, width)), blocks(genes, size=size)
 
 
 def _by_gene(rows: SparseCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

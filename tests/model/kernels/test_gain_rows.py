@@ -15,15 +15,16 @@ CELLS = 20_000
 def gained(mean, theta, counts=None, tiles: int = 1, number: int = 1) -> np.ndarray:
     """Return gains [CELLS, tiles · TILE] of equal cells whose genes are to gain `mean` [TILE]."""
     low = np.tile(np.asarray(mean, np.float32), (CELLS, 1))
-    ratio, shown = np.full_like(low, 2.0), np.zeros_like(low)
-    shown[:] = 0.0 if counts is None else counts
+    ratio = np.full_like(low, 2.0)
+    if counts is not None:
+        low[:, counts > 0] = 0.0
     one, sizes = np.ones(TILE, np.float32), np.full(TILE, theta, np.float32)
-    gain = np.where(shown > 0, 0.0, low).sum(axis=1).astype(np.float32)
+    gain = low.sum(axis=1)
     states, ahead = np.empty(CELLS, np.uint64), np.empty(CELLS)
     gain_rows.begun(np.random.default_rng(0).integers(2**62, size=CELLS), number, states, ahead)
     found, at = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)), 0
     for tile in range(tiles):
-        given = ((ratio, low, shown), one, sizes, TILE * tile, gain, states, ahead, found, at)
+        given = ((ratio, low), one, sizes, TILE * tile, gain, states, ahead, 0, found, at)
         found, at = gain_rows.gained(*given)
     cells, genes, values = (x[:at] for x in found)
     out = np.zeros((CELLS, tiles * TILE), int)

@@ -6,7 +6,7 @@ import torch
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels import gene_factors
+from gpjepa.model.kernels import gene_factors, tile_counts
 from gpjepa.model.sparse_counts import sparse_of
 
 
@@ -23,18 +23,18 @@ def balanced(counts, before, after, theta, edges, rounds: int = 30, seed: int = 
     """Return factors of all tiles' genes, what else `balance` writes, and gains of each piece."""
     sparse = sparse_of(torch.from_numpy(counts))
     rows, genes = counts.shape
-    tiles = -(-genes // gene_factors.TILE)
-    stops = np.empty((tiles + 1, rows), np.int64)
-    gene_factors.places(*sparse.arrays(), stops)
-    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    tables = ((before, after), (none, none), table, (none, none), none, none)
-    factor = np.empty(tiles * gene_factors.TILE, np.float32)
-    write = (factor, *(np.empty(len(sparse.gene), np.float32) for _ in range(2)))
-    seeds = np.random.default_rng(seed).integers(2**62, size=rows)
-    read = (sparse.gene.numpy(), sparse.value.numpy(), stops, tables, theta, seeds)
+    tiles, number = -(-genes // gene_factors.TILE), len(sparse.gene)
+    given = np.zeros(tiles + 1, np.int64), np.empty((number, 3), np.uint32)
+    tile_counts.by_tile(*sparse.arrays(), sparse.value.numpy(), *given)
+    none = np.empty((0, 0, 0), np.float32)
+    rates = [(each[None], none, none, none) for each in (before, after)]
+    factor = np.empty((1, tiles * gene_factors.TILE), np.float32)
+    told = np.empty((1, number), np.float32), np.empty(number, np.float32)
+    seeds = np.random.default_rng(seed).integers(2**62, size=(1, rows))
+    read = (given, *rates, none, theta, seeds)
     rule = (np.float32(0.5), rounds, np.float32(1e-6))
-    gains = [gene_factors.balance(*read, *edge, *rule, *write) for edge in edges]
-    return *write, gains
+    gains = [gene_factors.balance(*read, *edge, *rule, factor, *told) for edge in edges]
+    return factor[0], told[0][0], told[1], gains
 
 
 def test_expected_sums_become_those_wanted_with_the_prior_counts() -> None:
@@ -77,10 +77,3 @@ def test_genes_do_not_depend_on_which_are_taken_together() -> None:
     whole, parts = balanced(*given, [(0, 10)]), balanced(*given, [(4, 10), (0, 4)])
     for one, other in zip(whole[:3], parts[:3], strict=True):
         assert np.array_equal(one, other)
-
-
-def test_counts_are_found_tile_by_tile() -> None:
-    starts, genes = np.array([0, 3, 3, 5]), np.array([0, 31, 64, 33, 95], np.int32)
-    stops = np.empty((4, 3), np.int64)
-    gene_factors.places(starts, genes, stops)
-    assert stops.tolist() == [[0, 3, 3], [2, 3, 3], [2, 3, 4], [3, 3, 5]]

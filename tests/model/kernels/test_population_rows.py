@@ -6,7 +6,7 @@ from scipy import stats
 
 pytest.importorskip("numba")
 
-from gpjepa.model.kernels import gain_rows, gene_factors, population_rows
+from gpjepa.model.kernels import gain_rows, gene_factors, population_rows, tile_counts
 
 CELLS = 20_000
 
@@ -14,19 +14,19 @@ CELLS = 20_000
 def read(starts, genes, values, before, after, theta, seeds) -> tuple:
     """Return what `changed` reads of rates that no factor is on."""
     rows, tiles = len(starts) - 1, -(-len(theta) // gene_factors.TILE)
-    stops = np.empty((tiles + 1, rows), np.int64)
-    gene_factors.places(starts, genes, stops)
-    none, table = np.empty((0, 0), np.float32), np.empty((0, 0, 0), np.float32)
-    tables = ((before, after), (none, none), table, (none, none), none, none)
-    factor, told = np.empty(tiles * gene_factors.TILE, np.float32), np.empty((2, len(genes)))
-    by, rate = told.astype(np.float32)
+    counts = np.zeros(tiles + 1, np.int64), np.empty((len(genes), 3), np.uint32)
+    tile_counts.by_tile(starts, genes, values, *counts)
+    none = np.empty((0, 0, 0), np.float32)
+    rates = [(each[None], none, none, none) for each in (before, after)]
+    factor = np.empty((1, tiles * gene_factors.TILE), np.float32)
+    by, rate = np.empty((1, len(genes)), np.float32), np.empty(len(genes), np.float32)
     rule = (np.float32(0.5), 0, np.float32(0.0))
-    given = (genes, values, stops, tables, theta, seeds, 0, tiles, *rule, factor, by, rate)
+    given = (counts, *rates, none, theta, seeds[None], 0, tiles, *rule, factor, by, rate)
     cells, found, number = gene_factors.balance(*given)
     assert (factor == 1.0).all()
     gains = (np.zeros(rows + 1, np.int64), found.copy(), number.copy())
     gain_rows.by_cell(cells, found, number, *gains)
-    return (starts, genes, values, theta, by, rate, gains, seeds)
+    return (starts, genes, values, theta, by[0], rate, gains, seeds)
 
 
 def drawn(counts, before, after, theta, seed: int = 0, rows: int = CELLS) -> np.ndarray:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 SWITCH = "GPJEPA_KERNELS"
 ROWS = 16  # of a block
+MANY = 256  # rows of a block, at most, where rows are worked on one by one
 
 
 def available(*tensors: torch.Tensor) -> bool:
@@ -66,6 +67,14 @@ def blocks(*lengths: int, size: int = ROWS) -> list[tuple[int, int]]:
         edges += [(at, min(at + size, stop)) for at in range(start, stop, size)]
         start = stop
     return edges
+
+
+def one_by_one(rows: int) -> list[tuple[int, int]]:
+    """Cut rows that are worked on one by one, so that no digit depends on how many go together.
+
+    A call takes as long as some counts of a cell: there are as few blocks as threads and cache let.
+    """
+    return blocks(rows, size=min(MANY, max(ROWS, -(-rows // torch.get_num_threads()))))
 
 
 def side_by_side(work: Callable[[int], None], count: int) -> None:

@@ -19,16 +19,17 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 
 
 @njit(**OPTIONS)
-def _logs(counts, per_count, start, stop, out):
-    for at in range(start, stop):
-        out[at] = log1p_of(counts[at] * per_count)
+def _logs(counts, per_count, out):
+    for i in range(counts.shape[0]):
+        out[i] = log1p_of(counts[i] * per_count)
 
 
 @njit(**OPTIONS)
 def expression(starts, genes, counts, per_count, scale, first, last, out):
     """Write log1p(count · `per_count` [B]) · `scale` [G] of each count to `out` [N]."""
     for row in range(first, last):
-        _logs(counts, per_count[row], starts[row], starts[row + 1], out)
+        own = slice(starts[row], starts[row + 1])  # indices from 0 are known to be none below
+        _logs(counts[own], per_count[row], out[own])
     for at in range(starts[first], starts[last]):
         out[at] *= scale[genes[at]]
 

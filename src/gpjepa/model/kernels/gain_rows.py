@@ -78,11 +78,10 @@ def begun(seeds, number, states, ahead):
 
 
 @njit(**OPTIONS)
-def _means(ratio, low, shown, factor, row, mean):
-    """Write the expected gains of a cell's genes of a tile, none where there is a count."""
+def _means(ratio, low, factor, row, mean):
+    """Write the expected gains of a cell's genes of a tile."""
     for k in range(TILE):
-        more = max(ratio[row, k] * factor[k] - FLOAT(1.0), FLOAT(0.0)) * low[row, k]
-        mean[k] = more if shown[row, k] == FLOAT(0.0) else FLOAT(0.0)
+        mean[k] = max(ratio[row, k] * factor[k] - FLOAT(1.0), FLOAT(0.0)) * low[row, k]
 
 
 @njit(**OPTIONS)
@@ -115,14 +114,14 @@ def _walked(state, ahead, mean, whole, dispersion, first, genes, values, at):
 
 
 @njit(**OPTIONS)
-def gained(tables, factor, dispersion, first, gain, states, ahead, found, at):
+def gained(tables, factor, dispersion, first, gain, states, ahead, cell, found, at):
     """Append the gains of all cells' genes of a tile, from gene `first` on.
 
-    `tables` are ratio, E[λ | 0] and counts of the tile, `gain` [B] the sum of what its genes
-    without a count are expected to gain. `found` are cells, genes and values, `at` where they end;
-    returned are the same with what was appended.
+    `tables` are ratio and E[λ | 0] of the tile, which is 0 where there is a count; `gain` [B] is
+    the sum of what its genes are expected to gain. `found` are cells, counted from `cell`, genes
+    and values, `at` where they end; returned are the same with what was appended.
     """
-    (ratio, low, shown), (cells, genes, values) = tables, found
+    (ratio, low), (cells, genes, values) = tables, found
     mean = np.empty(TILE, FLOAT)
     for row in range(gain.shape[0]):
         whole = float(gain[row])
@@ -131,12 +130,12 @@ def gained(tables, factor, dispersion, first, gain, states, ahead, found, at):
             continue
         cells = _with_room(cells, at, 2 * TILE)
         genes, values = _with_room(genes, at, 2 * TILE), _with_room(values, at, 2 * TILE)
-        _means(ratio, low, shown, factor, row, mean)
+        _means(ratio, low, factor, row, mean)
         state, far, end = _walked(
             states[row], ahead[row], mean, whole, dispersion, first, genes, values, at
         )
         states[row], ahead[row] = state, far
-        cells[at:end] = row
+        cells[at:end] = cell + row
         at = end
     return (cells, genes, values), at
 

@@ -1,8 +1,7 @@
 """What the changes of a gene's rates are multiplied by, so that its sum over cells is as wanted.
 
 Numba; B cells, G genes in T tiles, single precision. The genes of a tile stay in the cache while
-Newton's method goes over all cells. Counts above zero are rows in CSR form: `starts` [B + 1],
-`genes` [N] in order and `counts` [N].
+Newton's method goes over all cells.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from gpjepa.model.kernels.gain_rows import begun, gained
-from gpjepa.model.kernels.rate_tiles import TILE, changes
+from gpjepa.model.kernels.rate_tiles import LAST, TILE, compared, rates_of
 
 FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
@@ -22,30 +21,14 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 
 
 @njit(**OPTIONS)
-def places(starts, genes, stops):
-    """Write where the counts of each tile begin in each cell, `stops` [T + 1, B]."""
-    last = stops.shape[0] - 1
-    for row in range(starts.shape[0] - 1):
-        tile = 0
-        for i in range(starts[row], starts[row + 1]):
-            while TILE * tile <= genes[i]:
-                stops[tile, row] = i
-                tile += 1
-        while tile <= last:
-            stops[tile, row] = starts[row + 1]
-            tile += 1
-
-
-@njit(**OPTIONS)
-def _spread(csr, tile, shown, total):
-    """Write the counts of a tile's genes to `shown` [B, TILE] and add them up."""
-    genes, counts, stops = csr
+def _spread(entries, shown, total):
+    """Write a tile's counts to `shown` [B, TILE] and add them up."""
+    flat, total[:] = shown.reshape(-1), ZERO
     shown[:] = ZERO
-    for row in range(shown.shape[0]):
-        for i in range(stops[tile, row], stops[tile + 1, row]):
-            k = genes[i] - TILE * tile
-            shown[row, k] = counts[i]
-            total[k] += counts[i]
+    for i in range(entries.shape[0]):
+        at, count = entries[i, 0], np.uint32(entries[i, 2]).view(FLOAT)
+        flat[at] = count
+        total[at & LAST] += count
 
 
 @njit(**OPTIONS)
@@ -81,60 +64,68 @@ def _balanced(ratio, low, shown, inverse, given, rounds, factor):
             break
 
 
-@njit(fastmath=True, **OPTIONS)
-def _gain_of_silent(ratio, low, shown, factor, row):
-    """Return what a cell's genes without a count gain, (r − 1) E[λ | 0] where r is above 1."""
-    gain = ZERO
-    for k in range(TILE):
-        more = max(ratio[row, k] * factor[k] - ONE, ZERO) * low[row, k]
-        gain += more if shown[row, k] == ZERO else ZERO
-    return gain
-
-
 @njit(**OPTIONS)
-def _told(csr, tile, read, factor, gain, by, rate):
-    """Write what the draws read: gains of genes without counts, and the rates of the others."""
-    (genes, _, stops), (ratio, low, shown) = csr, read
-    for row in range(shown.shape[0]):
-        gain[row] = _gain_of_silent(ratio, low, shown, factor, row)
-        for i in range(stops[tile, row], stops[tile + 1, row]):
-            k = genes[i] - TILE * tile
-            by[i], rate[i] = ratio[row, k] * factor[k], low[row, k]
+def _told(entries, ratio, low, factor, by, rate):
+    """Write what the rates of counts change by, and these; leave no rate there."""
+    ratios, lows = ratio.reshape(-1), low.reshape(-1)
+    for i in range(entries.shape[0]):
+        at, to = entries[i, 0], entries[i, 1]
+        by[to], rate[to] = ratios[at] * factor[at & LAST], lows[at]
+        lows[at] = ZERO
+
+
+@njit(fastmath=True, **OPTIONS)
+def _gains(ratio, low, factor, gain):
+    """Write what each cell's genes gain, (r − 1) E[λ | 0] where r is above 1."""
+    for row in range(ratio.shape[0]):
+        whole = ZERO
+        for k in range(TILE):
+            whole += max(ratio[row, k] * factor[k] - ONE, ZERO) * low[row, k]
+        gain[row] = whole
 
 
 @njit(**OPTIONS)
 def balance(
-    genes, counts, stops, tables, dispersion, seeds, first, last, prior, rounds, close,
+    counts, before, after, table, dispersion, seeds, first, last, prior, rounds, close,
     factor, by, rate,
 ):  # fmt: skip
-    """Write the `factor` [T · TILE] of tiles `first` to `last`; return what silent genes gain.
+    """Write the `factor` [L, T · TILE] of tiles `first` to `last`; return what silent genes gain.
 
-    `tables` are what `rate_tiles.changes` reads. Of a rate that changes by r, the factor in it, x
-    counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum is to be that
-    of the rates after. `prior` counts are added on both sides; at most so many `rounds`, until no
-    factor of a tile changes by more than `close` of it.
+    `counts` are what `tile_counts.by_tile` writes; they change from the rates `before` to L others,
+    `after`, as `rate_tiles.rates_of` reads them with `table`. Of a rate that changes by r, the
+    factor in it, x counts become x r where it falls, x + (r − 1) E[λ | x] where it rises; their sum
+    is to be that of the rates after. `prior` counts are added on both sides; at most so many
+    `rounds`, until no factor of a tile changes by more than `close` of it.
 
-    `by` and `rate` [N] become what the rate of each count changes by, the factor in it, and its
-    E[λ | 0]. Genes without a count gain what is drawn: cells, genes and counts. Cells are seeded
-    by `seeds` [B], and draw the same as long as tiles begin at the same `first`.
+    `by` [L, N] becomes what the rate of each count changes by, the factor in it, `rate` [N] its
+    E[λ | 0]. Genes without a count gain what is drawn: cells, those of each of the L after those of
+    the one before, genes and counts. Cells are seeded by `seeds` [L, B], and draw the same as long
+    as tiles begin at the same `first`.
     """
-    rows, csr = stops.shape[1], (genes, counts, stops)
+    (stops, entries), (several, rows), genes = counts, seeds.shape, dispersion.shape[0]
+    mean, shown = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
     ratio, low = np.empty((rows, TILE), FLOAT), np.empty((rows, TILE), FLOAT)
-    shown, inverse = np.empty((rows, TILE), FLOAT), np.zeros(TILE, FLOAT)
-    gain, states, ahead = np.empty(rows, FLOAT), np.empty(rows, np.uint64), np.empty(rows)
-    begun(seeds, first + 1, states, ahead)
+    theta, inverse = np.zeros(TILE, FLOAT), np.zeros(TILE, FLOAT)
+    wanted, total, gain = np.empty(TILE, FLOAT), np.empty(TILE, FLOAT), np.empty(rows, FLOAT)
+    states, ahead = np.empty((several, rows), np.uint64), np.empty((several, rows))
+    for i in range(several):
+        begun(seeds[i], first + 1, states[i], ahead[i])
     found, at = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)), 0
     for tile in range(first, last):
-        start = TILE * tile
-        theta = dispersion[start : start + TILE]
-        inverse[:] = ZERO
-        inverse[: theta.shape[0]] = ONE / theta
-        wanted, total = np.zeros(TILE, FLOAT), np.zeros(TILE, FLOAT)
-        changes(tables, tile, theta, ratio, low, wanted)
-        _spread(csr, tile, shown, total)
-        own, given = factor[start : start + TILE], (wanted, total, prior, close)
-        _balanced(ratio, low, shown, inverse, given, rounds, own)
-        read = (ratio, low, shown)
-        _told(csr, tile, read, own, gain, by, rate)
-        found, at = gained(read, own, theta, start, gain, states, ahead, found, at)
+        here, gene = entries[stops[tile] : stops[tile + 1]], TILE * tile
+        size = min(TILE, genes - gene)
+        theta[:size] = dispersion[gene : gene + size]
+        inverse[:size] = ONE / theta[:size]
+        theta[size:], inverse[size:] = ZERO, ZERO
+        rates_of(before, 0, table, tile, mean)
+        _spread(here, shown, total)
+        for i in range(several):
+            own, drawn = factor[i, gene : gene + TILE], (states[i], ahead[i])
+            rates_of(after, i, table, tile, ratio)
+            compared(mean, size, theta, ratio, low, wanted)
+            _balanced(ratio, low, shown, inverse, (wanted, total, prior, close), rounds, own)
+            _told(here, ratio, low, own, by[i], rate)
+            _gains(ratio, low, own, gain)
+            read = (ratio, low)
+            found, at = gained(read, own, theta, gene, gain, *drawn, rows * i, found, at)
     return found[0][:at], found[1][:at], found[2][:at]
