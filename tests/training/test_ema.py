@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gpjepa.training.ema import make_teacher, momentum, move_teacher
+from gpjepa.training.ema import Following, make_teacher, momentum
 
 
 def student() -> nn.Module:
@@ -44,7 +44,7 @@ def test_a_teacher_moves_by_one_minus_momentum_of_the_way_and_copies_buffers() -
         own[1].running_mean.fill_(5.0)
         own[1].num_batches_tracked.fill_(9)
     before = teacher[0].weight.clone()
-    move_teacher(teacher, own, 0.75)
+    Following(teacher, own).move(0.75)
     expected = 0.75 * before + 0.25 * own[0].weight
     assert torch.allclose(teacher[0].weight, expected, rtol=0, atol=1e-7)
     assert torch.equal(teacher[1].running_mean, own[1].running_mean)
@@ -57,13 +57,13 @@ def test_a_teacher_at_momentum_one_stays_where_it_is() -> None:
     before = teacher[0].weight.clone()
     with torch.no_grad():
         own[0].weight.add_(1.0)
-    move_teacher(teacher, own, 1.0)
+    Following(teacher, own).move(1.0)
     assert torch.equal(teacher[0].weight, before)
 
 
 def test_a_student_and_a_teacher_that_differ_in_parameters_are_refused() -> None:
     small, large = nn.Linear(2, 2, bias=False), nn.Linear(2, 2)
     with pytest.raises(KeyError, match="bias"):
-        move_teacher(large, small, 0.5)
+        Following(large, small).move(0.5)
     with pytest.raises(KeyError, match="bias"):
-        move_teacher(small, large, 0.5)
+        Following(small, large).move(0.5)

@@ -29,18 +29,22 @@ def make_teacher(student: Module) -> Module:
     return teacher
 
 
-@torch.no_grad()
-def move_teacher(teacher: nn.Module, student: nn.Module, share: float) -> None:
-    """Move every parameter of `teacher` by 1 − `share` towards `student`; copy the buffers.
+class Following:
+    """A teacher that follows a student; what moves is looked up once.
 
     Raises `KeyError` naming parameters or buffers that only one of them has.
     """
-    own, others = _alike(teacher.named_parameters(), student.named_parameters())
-    torch._foreach_lerp_(own, others, 1.0 - share)
-    for buffer, other in zip(
-        *_alike(teacher.named_buffers(), student.named_buffers()), strict=True
-    ):
-        buffer.copy_(other)
+
+    def __init__(self, teacher: nn.Module, student: nn.Module) -> None:
+        self._parameters = _alike(teacher.named_parameters(), student.named_parameters())
+        self._buffers = _alike(teacher.named_buffers(), student.named_buffers())
+
+    @torch.no_grad()
+    def move(self, share: float) -> None:
+        """Move every parameter of the teacher by 1 − `share` of the way; copy the buffers."""
+        torch._foreach_lerp_(*self._parameters, 1.0 - share)
+        for buffer, other in zip(*self._buffers, strict=True):
+            buffer.copy_(other)
 
 
 def _alike(

@@ -21,7 +21,7 @@ from gpjepa.objectives.across import Across
 from gpjepa.objectives.jepa import latent_prediction
 from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
-from gpjepa.training.ema import make_teacher, momentum, move_teacher
+from gpjepa.training.ema import Following, make_teacher, momentum
 from gpjepa.training.monitors import spread_monitors
 from gpjepa.training.stage import WholeBatches
 
@@ -98,6 +98,8 @@ class MaskedCells(WholeBatches, nn.Module):
 class StageA(MaskedCells):
     """Student, teacher and predictor of held-out genes over a table of cells."""
 
+    following: Following | None = None
+
     def __init__(
         self, encoder: CellEncoder, cells: CellTable, blocks: np.ndarray, config: Config, seed: int
     ) -> None:
@@ -148,7 +150,9 @@ class StageA(MaskedCells):
 
     def after_step(self, step: int, steps: int) -> None:
         """Move the teacher."""
-        move_teacher(self.teacher, self.encoder, momentum(step, steps, self.ema_start))
+        if self.following is None:  # as late as the copy that FSDP trains is there
+            self.following = Following(self.teacher, self.encoder)
+        self.following.move(momentum(step, steps, self.ema_start))
 
     def embedder(self) -> CellEncoder:
         """Return the encoder that embeds from now on: the teacher."""

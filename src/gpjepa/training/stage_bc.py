@@ -27,7 +27,7 @@ from gpjepa.objectives.generative import (
 from gpjepa.objectives.jepa import latent_prediction
 from gpjepa.objectives.vicreg import vicreg
 from gpjepa.objectives.weights import Term, Terms
-from gpjepa.training.ema import make_teacher, momentum, move_teacher
+from gpjepa.training.ema import Following, make_teacher, momentum
 from gpjepa.training.monitors import active_units, spread_monitors
 from gpjepa.training.pair_batch import PairBatch, PairBatches
 from gpjepa.training.validation import EffectValidation
@@ -47,6 +47,7 @@ class StageBC(nn.Module):
 
     name = "fit"
     ranks = ALONE
+    following: Following | None = None
     effect: Tensor
     error: Tensor
 
@@ -196,8 +197,9 @@ class StageBC(nn.Module):
     def after_step(self, step: int, steps: int) -> None:
         """Move the teacher while the encoder learns."""
         if self.teacher is not None and not self.frozen:
-            share = momentum(step, steps, self.config.fit.ema_start)
-            move_teacher(self.teacher, self.model.encoder, share)
+            if self.following is None:  # as late as the copy that FSDP trains is there
+                self.following = Following(self.teacher, self.model.encoder)
+            self.following.move(momentum(step, steps, self.config.fit.ema_start))
 
     def embedder(self) -> CellEncoder:
         """Return the encoder that embeds from now on: the teacher, else a copy of the encoder."""
