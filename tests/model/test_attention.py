@@ -43,17 +43,31 @@ def by_formula(block: AttentionBlock, tokens: Tensor, present: Tensor) -> Tensor
     return tokens + block.mlp(tokens)
 
 
+def block_of(looking: int | None):
+    """Return how a block is called of whose tokens so many look."""
+
+    def way(block: AttentionBlock, tokens: Tensor, present: Tensor) -> Tensor:
+        out = block(tokens, present, looking)
+        assert out.shape[1] == (looking or tokens.shape[1])
+        return out
+
+    return way
+
+
 SIZES = [(1, 2, 12, 1), (70, 6, 12, 3), (130, 7, 32, 4), (5, FEW + 1, 10, 2)]
 
 
+@pytest.mark.parametrize("looking", [None, 1, 2])
 @pytest.mark.parametrize(("rows", "tokens", "width", "heads"), SIZES)
-def test_values_and_gradients_are_those_of_the_formula(loops, rows, tokens, width, heads) -> None:
+def test_values_and_gradients_are_those_of_the_formula(
+    loops, rows, tokens, width, heads, looking
+) -> None:
     block, x, present = made(rows, tokens, width, heads)
-    weight, found = torch.randn_like(x), []
-    for own, way, given in ((block, AttentionBlock.__call__, x), (None, by_formula, x.double())):
+    weight, found = torch.randn_like(x[:, :looking]), []
+    for own, way, given in ((block, block_of(looking), x), (None, by_formula, x.double())):
         own = own or copy.deepcopy(block).double()
         given = given.clone().requires_grad_()
-        out = way(own, given, present)
+        out = way(own, given, present)[:, :looking]
         slopes = torch.autograd.grad((out * weight).sum(), [given, *own.parameters()])
         found.append((out, *slopes))
     for one, other in zip(*found, strict=True):
@@ -66,7 +80,9 @@ def test_attention_is_its_formula(width) -> None:
     qkv = torch.randn((9, 5, 3 * width), generator=torch.Generator().manual_seed(0))
     present = torch.tensor([True, True, False, True, False]).expand(9, -1)
     expected = attention_by_formula(qkv.double(), 2, present)
-    torch.testing.assert_close(attention(qkv, 2, present).double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        attention(qkv, 2, present, 5).double(), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_tokens_that_are_absent_are_not_looked_at(loops) -> None:

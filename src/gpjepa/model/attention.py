@@ -17,14 +17,15 @@ FEW = 16  # tokens up to which the compiled block is faster
 
 
 def attention(
-    qkv: Float[Tensor, "B T W3"], heads: int, present: Bool[Tensor, "B T"]
-) -> Float[Tensor, "B T W"]:
-    """Let each token look at those that are `present`; `qkv` are queries, keys and values."""
+    qkv: Float[Tensor, "B T W3"], heads: int, present: Bool[Tensor, "B T"], looking: int
+) -> Float[Tensor, "B R W"]:
+    """Let the first `looking` tokens look at those `present`; `qkv` are queries, keys, values."""
     rows, tokens, width = qkv.shape
     split = qkv.view(rows, tokens, 3, heads, width // 3 // heads)
     query, key, value = split.permute(2, 0, 3, 1, 4)
-    seen = scaled_dot_product_attention(query, key, value, attn_mask=present[:, None, None, :])
-    return seen.transpose(1, 2).reshape(rows, tokens, width // 3)
+    mask = present[:, None, None, :]
+    seen = scaled_dot_product_attention(query[:, :, :looking], key, value, attn_mask=mask)
+    return seen.transpose(1, 2).reshape(rows, looking, width // 3)
 
 
 class AttentionBlock(nn.Module):
@@ -41,15 +42,20 @@ class AttentionBlock(nn.Module):
         )
 
     def forward(
-        self, tokens: Float[Tensor, "B T W"], present: Bool[Tensor, "B T"]
-    ) -> Float[Tensor, "B T W"]:
-        """Let every token look at those that are `present`."""
+        self,
+        tokens: Float[Tensor, "B T W"],
+        present: Bool[Tensor, "B T"],
+        looking: int | None = None,
+    ) -> Float[Tensor, "B R W"]:
+        """Let every token, or the first `looking`, look at those that are `present`."""
+        looking = tokens.shape[1] if looking is None else looking
         few, own = len(tokens) > 0 and tokens.shape[1] <= FEW, self._own()
         if few and available(tokens, *own):
-            made: Tensor = _Block.apply(tokens, present, self.heads, self.norm.eps, *own)
+            sizes = (looking, self.heads, self.norm.eps)
+            made: Tensor = _Block.apply(tokens, present, *sizes, *own)
             return made
-        seen = attention(self.qkv(self.norm(tokens)), self.heads, present)
-        tokens = tokens + self.merge(seen)
+        seen = attention(self.qkv(self.norm(tokens)), self.heads, present, looking)
+        tokens = tokens[:, :looking] + self.merge(seen)
         return tokens + self.mlp(tokens)
 
     def _own(self) -> tuple[Tensor, ...]:
@@ -64,7 +70,13 @@ class _Block(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, tokens: Tensor, present: Tensor, heads: int, epsilon: float, *own: Tensor
+        ctx: Any,
+        tokens: Tensor,
+        present: Tensor,
+        looking: int,
+        heads: int,
+        epsilon: float,
+        *own: Tensor,
     ) -> Tensor:
         """Return the block's output."""
         from gpjepa.model.kernels import block_rows
@@ -73,9 +85,9 @@ class _Block(torch.autograd.Function):
         hidden, lanes = 2 * width, block_rows.LANES
         edges = blocks(rows, size=lanes)
         kept_for = len(edges) if any(ctx.needs_input_grad) else 0
-        kept = torch.empty((kept_for, 6 * width + hidden, count * lanes))
-        share = torch.empty((kept_for, heads, count, count, lanes))
-        out = torch.empty((rows, count * width))
+        kept = torch.empty((kept_for, block_rows.kept_by(width, hidden, count, looking)))
+        share = torch.empty((kept_for, heads, looking, count, lanes))
+        out = torch.empty((rows, looking * width))
         sizes = (hidden, heads, np.float32((width // heads) ** -0.5), np.float32(epsilon))
         flat = tokens.detach().reshape(rows, -1).contiguous()
         read = (flat.numpy(), present.float().numpy(), pack.numpy(), *sizes)
@@ -91,8 +103,8 @@ class _Block(torch.autograd.Function):
         side_by_side(work, len(edges))
         ctx.save_for_backward(pack, kept, share)
         ctx.sizes, ctx.edges = (hidden, *sizes[2:]), edges
-        ctx.shapes = [part.shape for part in own]
-        return out.view(rows, count, width)
+        ctx.shapes, ctx.flat = [part.shape for part in own], flat.shape
+        return out.view(rows, looking, width)
 
     @staticmethod
     @once_differentiable
@@ -102,7 +114,8 @@ class _Block(torch.autograd.Function):
 
         (pack, kept, share), edges = ctx.saved_tensors, ctx.edges
         down = grad.reshape(len(grad), -1).contiguous()
-        slopes, out = torch.empty((len(edges), len(pack))), torch.empty_like(down)
+        out = torch.empty(ctx.flat)
+        slopes = torch.empty((len(edges), len(pack)))
         read, held = (down.numpy(), pack.numpy(), *ctx.sizes), (kept.numpy(), share.numpy())
 
         def work(number: int) -> None:
@@ -113,4 +126,5 @@ class _Block(torch.autograd.Function):
         shapes = ctx.shapes
         cut = slopes.sum(dim=0).split([shape.numel() for shape in shapes])
         by_own = (part.view(shape) for part, shape in zip(cut, shapes, strict=True))
-        return out.view_as(grad), None, None, None, *by_own
+        whole = out.view(len(grad), -1, grad.shape[2])
+        return whole, None, None, None, None, *by_own

@@ -92,8 +92,9 @@ class ConditionalTransformer(nn.Module):
         x = torch.cat((cell, tokens), dim=1)
         always = present.new_ones((rows, self.cell_tokens))
         mask = torch.cat((always, present), dim=1)
-        for block in self.blocks:
-            x = block(x, mask)
+        for number, block in enumerate(self.blocks, 1):
+            # of the last, only the cell's tokens are read
+            x = block(x, mask, self.cell_tokens if number == len(self.blocks) else None)
         read = self.norm(x[:, : self.cell_tokens]).flatten(1)
         spread = LOG_VARIANCE_LIMIT * torch.tanh(self.log_variance(read) / LOG_VARIANCE_LIMIT)
         return self.first(read), self.second(read), spread

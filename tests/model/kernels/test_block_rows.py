@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 
 from gpjepa.model.attention import AttentionBlock
 from gpjepa.model.kernels import block_rows
-from gpjepa.model.kernels.block_rows import LANES, cut_attention, cut_mlp
+from gpjepa.model.kernels.block_rows import LANES, cut_attention, cut_mlp, kept_by
 
 TOKENS, WIDTH, HEADS, HIDDEN = 3, 10, 2, 20
 
@@ -33,7 +33,7 @@ def test_sequences_of_a_block_change_nothing_outside_it_nor_one_another() -> Non
     present, numbers = np.ones((LANES, TOKENS), np.float32), (np.float32(0.4), np.float32(1e-5))
     found = []
     for first, last in ((0, LANES), (20, 31)):
-        kept = np.full((6 * WIDTH + HIDDEN, TOKENS * LANES), np.nan, np.float32)
+        kept = np.full(kept_by(WIDTH, HIDDEN, TOKENS, TOKENS), np.nan, np.float32)
         share = np.full((HEADS, TOKENS, TOKENS, LANES), np.nan, np.float32)
         out, down = np.full_like(table, np.nan), np.full_like(table, np.nan)
         slopes = np.full_like(pack, np.nan)

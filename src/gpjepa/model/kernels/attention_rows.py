@@ -1,8 +1,9 @@
 """Attention among few tokens, `LANES` sequences side by side, forward and back; numba.
 
 Tables are feature-major, [W, T · LANES]: token t of sequence r is column t · LANES + r, so that a
-compiler runs sequences at once. `qkv` [3 · W, T · LANES] are queries, keys and values in heads;
-`present` [T, LANES] are the tokens that may be looked at, one at least. Single precision.
+compiler runs sequences at once. The first R tokens look, at all of them: `queries`
+[W, R · LANES], `seen` [2 · W, T · LANES] are keys and values, in heads; `present` [T, LANES] are
+the tokens that may be looked at, one at least. Single precision.
 """
 
 from __future__ import annotations
@@ -71,16 +72,16 @@ def _softmax(score, present, scale):
 
 
 @njit(**OPTIONS)
-def attend(qkv, present, heads, scale, share, out):
-    """Write the attended values [W, T · LANES] and the attention, `share` [H, T, T, LANES]."""
+def attend(queries, seen, present, heads, scale, share, out):
+    """Write the attended values [W, R · LANES] and the attention, `share` [H, R, T, LANES]."""
     tokens, whole = present.shape[0], out.shape[0]
     width = whole // heads
     out[:] = FLOAT(0.0)
     for h in range(heads):
         first, last = h * width, (h + 1) * width
-        query, key = qkv[first:last], qkv[whole + first : whole + last]
-        value, to = qkv[2 * whole + first : 2 * whole + last], out[first:last]
-        for i in range(tokens):
+        query, key = queries[first:last], seen[first:last]
+        value, to = seen[whole + first : whole + last], out[first:last]
+        for i in range(share.shape[1]):
             score = share[h, i]
             for j in range(tokens):
                 _product(query, i * LANES, key, j * LANES, score[j])
@@ -102,18 +103,23 @@ def _pulled(share, slope, scale):
 
 
 @njit(**OPTIONS)
-def attend_slopes(qkv, share, down, scale, out):
-    """Write the gradient in `qkv`, given that in what was attended, `down` [W, T · LANES]."""
-    heads, tokens, whole = share.shape[0], share.shape[1], down.shape[0]
+def attend_slopes(queries, seen, share, down, scale, by_queries, by_seen):
+    """Write the gradients in queries, keys and values.
+
+    `down` [W, R · LANES] is that in what was attended.
+    """
+    heads, looking, tokens = share.shape[0], share.shape[1], share.shape[2]
+    whole = down.shape[0]
     width, slope = whole // heads, np.empty((tokens, LANES), FLOAT)
-    out[:] = FLOAT(0.0)
+    by_queries[:] = FLOAT(0.0)
+    by_seen[:] = FLOAT(0.0)
     for h in range(heads):
         first, last = h * width, (h + 1) * width
-        query, key = qkv[first:last], qkv[whole + first : whole + last]
-        value, given = qkv[2 * whole + first : 2 * whole + last], down[first:last]
-        to_query, to_key = out[first:last], out[whole + first : whole + last]
-        to_value = out[2 * whole + first : 2 * whole + last]
-        for i in range(tokens):
+        query, key = queries[first:last], seen[first:last]
+        value, given = seen[whole + first : whole + last], down[first:last]
+        to_query, to_key = by_queries[first:last], by_seen[first:last]
+        to_value = by_seen[whole + first : whole + last]
+        for i in range(looking):
             for j in range(tokens):
                 _product(given, i * LANES, value, j * LANES, slope[j])
             _pulled(share[h, i], slope, scale)

@@ -24,10 +24,11 @@ OPTIONS: Mapping[str, Any] = {"error_model": "numpy", "nogil": True, "cache": Tr
 @njit(fastmath=True, **OPTIONS)
 def _add_eight(weight, x, k, out):
     """Add what the eight features of `x` from `k` on bring."""
+    columns = min(x.shape[1], out.shape[1])
     for o in range(out.shape[0]):
         p, q, r, s = weight[o, k], weight[o, k + 1], weight[o, k + 2], weight[o, k + 3]
         t, u, v, w = weight[o, k + 4], weight[o, k + 5], weight[o, k + 6], weight[o, k + 7]
-        for i in range(x.shape[1]):
+        for i in range(columns):
             left = (p * x[k, i] + q * x[k + 1, i]) + (r * x[k + 2, i] + s * x[k + 3, i])
             right = (t * x[k + 4, i] + u * x[k + 5, i]) + (v * x[k + 6, i] + w * x[k + 7, i])
             out[o, i] += left + right
@@ -35,19 +36,19 @@ def _add_eight(weight, x, k, out):
 
 @njit(**OPTIONS)
 def add_product(weight, x, out):
-    """Add `weight` [O, I] times `x` [I, C] to `out` [O, C]."""
-    many = x.shape[0] - x.shape[0] % 8
+    """Add `weight` [O, I] times `x` [I, C] to `out` [O, C]; of the columns that both have."""
+    many, columns = x.shape[0] - x.shape[0] % 8, min(x.shape[1], out.shape[1])
     for k in range(0, many, 8):
         _add_eight(weight, x, k, out)
     for k in range(many, x.shape[0]):
         for o in range(out.shape[0]):
-            for i in range(x.shape[1]):
+            for i in range(columns):
                 out[o, i] += weight[o, k] * x[k, i]
 
 
 @njit(**OPTIONS)
 def linear(weight, bias, x, out):
-    """Write `weight` x + `bias` to `out`."""
+    """Write `weight` x + `bias` to `out`, of as many columns as that has."""
     for o in range(out.shape[0]):
         out[o, :] = bias[o]
     add_product(weight, x, out)
@@ -58,7 +59,7 @@ def _eight_sums(a, o, x, k):
     """Return the sums of products of four rows of `a` from `o` on and two of `x`."""
     p, q, r, s = FLOAT(0.0), FLOAT(0.0), FLOAT(0.0), FLOAT(0.0)
     t, u, v, w = FLOAT(0.0), FLOAT(0.0), FLOAT(0.0), FLOAT(0.0)
-    for i in range(x.shape[1]):
+    for i in range(a.shape[1]):
         p += a[o, i] * x[k, i]
         q += a[o + 1, i] * x[k, i]
         r += a[o + 2, i] * x[k, i]
@@ -72,7 +73,10 @@ def _eight_sums(a, o, x, k):
 
 @njit(**OPTIONS)
 def linear_slopes(down, x, weight, bias):
-    """Write the gradients in weight [O, I] and bias [O], given that in the output, `down`."""
+    """Write the gradients in weight [O, I] and bias [O], given that in the output, `down`.
+
+    `x` may have more columns than that.
+    """
     outer, inner = weight.shape
     many, pairs = outer - outer % 4, inner - inner % 2
     for o in range(0, many, 4):
@@ -83,7 +87,7 @@ def linear_slopes(down, x, weight, bias):
             weight[o + 2, k + 1], weight[o + 3, k + 1] = v, w
     for o in range(outer):
         for k in range(pairs if o < many else 0, inner):
-            weight[o, k] = dot(down[o], x[k])
+            weight[o, k] = dot(x[k], down[o])
         bias[o] = total_of(down[o])
 
 
