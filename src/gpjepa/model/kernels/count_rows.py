@@ -120,11 +120,12 @@ def _beyond_table(count, dispersion):
 def _gathered(share, library, dispersion, genes, counts, ratio, slope, rise):
     """Write of each count its x log (μ/(μ + θ)) and the derivatives in log μ and θ."""
     for i in range(genes.shape[0]):
-        mean = share[genes[i]] * library
-        whole = mean + dispersion[genes[i]]
-        ratio[i] = (mean + TINY) / whole
-        slope[i] = counts[i] * (mean / (mean + TINY) - mean / whole)
-        rise[i] = -counts[i] / whole
+        g = genes[i]
+        mean = share[g] * library
+        seen, one = mean + TINY, FLOAT(1.0) / (mean + dispersion[g])
+        ratio[i] = seen * one
+        slope[i] = counts[i] * (mean / seen - mean * one)
+        rise[i] = -counts[i] * one
     for i in range(genes.shape[0]):
         ratio[i] = counts[i] * log_of(ratio[i])
 
@@ -163,7 +164,7 @@ def likelihood(
         own, cell = share[row], row % rows
         to = slope[row - start] if row >= start else room
         here, upto = starts[cell], starts[cell + 1]
-        gene, count = genes[here:upto], counts[here:upto]
+        gene, count = genes[here:upto].view(np.uint32), counts[here:upto]
         ratio, steps, rises = space[0, : upto - here], space[1], space[2]
         _zero_counts(own, library[cell], dispersion, inverse, silence, to, by_gene)
         _gathered(own, library[cell], dispersion, gene, count, ratio, steps, rises)

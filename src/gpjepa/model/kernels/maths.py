@@ -20,13 +20,11 @@ LEAST = FLOAT(-87.0)  # e to that is the smallest float32 that is not denormal
 LOG2E, LN2_HIGH, LN2_LOW = FLOAT(1.44269504), FLOAT(0.693359375), FLOAT(-2.12194440e-4)
 HALF, ONE = FLOAT(0.5), FLOAT(1.0)
 ROUNDER = FLOAT(1.5 * 2**23)  # added, it rounds to a whole number
-BIAS, MANTISSA, ROOT_HALF = INT(127), INT(23), INT(0x3F3504F3)
-# minimax coefficients of (e^r − 1 − r)/r² and of (log(1 + f) − f + f²/2)/f³
-E0, E1, E2 = FLOAT(1.9875691500e-4), FLOAT(1.3981999507e-3), FLOAT(8.3334519073e-3)
-E3, E4, E5 = FLOAT(4.1665795894e-2), FLOAT(1.6666665459e-1), FLOAT(5.0000001201e-1)
+MANTISSA, ROOT_HALF = INT(23), INT(0x3F3504F3)
 # of (2^r − 1)/r on [−1/2, 1/2], as in Cephes
 T0, T1, T2 = FLOAT(1.535336188e-4), FLOAT(1.339887440e-3), FLOAT(9.618437358e-3)
 T3, T4, T5 = FLOAT(5.550332472e-2), FLOAT(2.402264791e-1), FLOAT(6.931472029e-1)
+# minimax coefficients of (log(1 + f) − f + f²/2)/f³
 L0, L1, L2 = FLOAT(7.0376836292e-2), FLOAT(-1.1514610310e-1), FLOAT(1.1676998740e-1)
 L3, L4, L5 = FLOAT(-1.2420140846e-1), FLOAT(1.4249322787e-1), FLOAT(-1.6668057665e-1)
 L6, L7, L8 = FLOAT(2.0000714765e-1), FLOAT(-2.4999993993e-1), FLOAT(3.3333331174e-1)
@@ -44,18 +42,7 @@ Q3, Q4 = FLOAT(-7.37332916720468e-03), FLOAT(-1.42647390514189e-02)
 
 @njit(**FUSED)
 def exp_below(x):
-    """Return e^x for x ≤ 0."""
-    x = max(x, LEAST)
-    power = INT(x * LOG2E - HALF)
-    whole = FLOAT(power)
-    r = x - whole * LN2_HIGH - whole * LN2_LOW
-    p = ((((E0 * r + E1) * r + E2) * r + E3) * r + E4) * r + E5
-    return (p * r * r + r + ONE) * INT((power + BIAS) << MANTISSA).view(np.float32)
-
-
-@njit(**FUSED)
-def fused_exp_below(x):
-    """Return e^x for x ≤ 0 in fewer steps, products and sums in one where the processor has that.
+    """Return e^x for x ≤ 0.
 
     Accurate to 3e-7 and, where products are rounded, 1e-7 |x|.
     """

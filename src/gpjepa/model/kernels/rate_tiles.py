@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gpjepa.model.kernels.maths import fused_exp_below, total_of
+from gpjepa.model.kernels.maths import exp_below, total_of
 
 FLOAT = np.float32
 ZERO, ONE = FLOAT(0.0), FLOAT(1.0)
@@ -48,7 +48,7 @@ def _sums(logits, top, total):
     for row in range(logits.shape[0]):
         most = top[row]
         for k in range(TILE):
-            total[row, k] += fused_exp_below(logits[row, k] - most)
+            total[row, k] += exp_below(logits[row, k] - most)
 
 
 @njit(**OPTIONS)
@@ -57,7 +57,7 @@ def _powers(logits, top, total):
     for row in range(logits.shape[0]):
         most = top[row]
         for k in range(TILE):
-            own = fused_exp_below(logits[row, k] - most)
+            own = exp_below(logits[row, k] - most)
             logits[row, k] = own
             total[row, k] += own
 
@@ -130,7 +130,7 @@ def _decoded_tile(state, table, bias, top, scale, out):
     for row in range(len(state)):
         most, factor = top[row], scale[row]
         for k in range(TILE):
-            out[row, k] = fused_exp_below(out[row, k] + bias[k] - most) * factor
+            out[row, k] = exp_below(out[row, k] + bias[k] - most) * factor
 
 
 @njit(**OPTIONS)
