@@ -1,4 +1,4 @@
-"""Run one benchmark by name; each prints one JSON document.
+"""Run one benchmark by name; each but `table` prints one JSON document.
 
   speed        training and prediction, cells per second (the default; needs nothing else)
   scvi         training, embedding, decoding and sampling beside scVI (an environment of 1 GB)
@@ -8,6 +8,7 @@
   scaling      how the cost of each step grows with cells, genes and perturbations
   step         where the time of a training step goes
   ranks        two processes on two cores beside one process on one core
+  table        the README's table of speed, from what the others printed (benchmarks/results)
   gears-split  our gears scheme against the splitter of cell-gears (an environment of 1 GB)
   cell-eval    accept, agree and cell-eval-speed below, one after the other
   accept       cell-eval2 reads what `gpjepa predict --format cell-eval` writes
@@ -31,6 +32,7 @@ COMMANDS = {
     "scaling": ("benchmarks.scaling",),
     "step": ("benchmarks.step_profile",),
     "ranks": ("benchmarks.ranks",),
+    "table": ("benchmarks.speed_table",),
     "gears-split": ("benchmarks.gears_split.compare",),
     "cell-eval": (
         "benchmarks.cell_eval.accept",

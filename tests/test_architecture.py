@@ -68,6 +68,7 @@ def test_every_source_file_has_its_test_file() -> None:
 
 def _mutable(value: ast.expr | None) -> bool:
     makers = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict"}
+    makers |= {"WeakKeyDictionary", "WeakValueDictionary", "WeakSet"}
     if isinstance(value, ast.Call):
         return isinstance(value.func, ast.Name) and value.func.id in makers
     literals = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,11 +28,15 @@ PER_CONTEXT = 2000  # control cells kept of each context
 
 @dataclass(frozen=True, eq=False)
 class ControlCells:
-    """Control cells of the modelled genes with the levels of their covariates by name."""
+    """Control cells of the modelled genes with the levels of their covariates by name.
+
+    `made` holds what was made of them once, such as their latents.
+    """
 
     table: CellTable
     names: np.ndarray
     levels: dict[str, np.ndarray]
+    made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 import numpy as np
 import torch
@@ -56,20 +56,18 @@ class _Anchor:
         return self.model() is model and self.weights == _weights(model)
 
 
-_anchors: WeakKeyDictionary[ControlCells, _Anchor] = WeakKeyDictionary()
-
-
 def anchored(bundle: Bundle, cells: ControlCells) -> tuple[Controls, torch.Tensor]:
     """Encode control cells and return the logit offsets that make the decoder fit them.
 
     A model's own are encoded by the first call that starts from them, as this takes longer than a
     call of few cells; the others find them as long as no weight has changed.
     """
-    model, anchor = bundle.model, _anchors.get(cells)
+    model: WorldModel = bundle.model
+    anchor: _Anchor | None = cells.made.get("anchor")
     if anchor is None or not anchor.holds(model):
         controls = encode_controls(model, cells.table)
         found = controls, controls.offset(float(controls.library.sum()))
-        anchor = _anchors[cells] = _Anchor(ref(model), _weights(model), found)
+        anchor = cells.made["anchor"] = _Anchor(ref(model), _weights(model), found)
     return anchor.found
 
 
