@@ -48,6 +48,7 @@ def _raise(words: str) -> None:
         "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer",
         "NCCL error: remote process exited\nmore",
         "Timed out waiting 5000ms for recv operation, gloo",
+        "Application timeout caused pair closure",
     ],
 )
 def test_the_end_of_another_process_is_named(words: str) -> None:

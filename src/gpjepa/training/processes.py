@@ -32,6 +32,7 @@ DEVICES = ("auto", "cpu", "cuda")
 LOGGERS = ("lightning_fabric", "lightning_fabric.utilities.distributed")
 STRATEGIES = ("auto", "ddp", "fsdp")
 ANSWER = 60.0  # seconds in which a process answers within a step
+_SAID_OF_OTHERS = ("gloo", "nccl", "connection", "pair closure")
 PATIENCE = 1800.0  # seconds between steps: while data are prepared, judged or written
 
 StrategyName = Literal["auto", "ddp", "fsdp"]
@@ -223,7 +224,7 @@ def _of_others(error: RuntimeError) -> bool:
         if isinstance(kind := getattr(distributed, name, None), type)
     )
     words = str(error).lower()
-    return isinstance(error, known) or any(word in words for word in ("gloo", "nccl", "connection"))
+    return isinstance(error, known) or any(word in words for word in _SAID_OF_OTHERS)
 
 
 def _require_device(device: str) -> None:
