@@ -5,10 +5,11 @@ One thread and CPU time throughout; what is slower than another program is in it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from gpjepa.core.files import read_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ONE = "1 threads"
@@ -36,7 +37,7 @@ Row = tuple[str, str, float, float]  # what, beside what, cells/s of both
 
 def document(name: str) -> dict[str, Any]:
     """Return what a benchmark printed."""
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = read_json(RESULTS / f"{name}.json")
     return found
 
 

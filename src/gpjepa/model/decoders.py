@@ -142,9 +142,8 @@ class CountDecoder(nn.Module):
         offset: Float[Tensor, " C"] | None = None,
     ) -> Float[Tensor, " G"]:
         """Return `weight` times the `mean_shares` of cells, added up."""
-        counts = self.read_once(latent, weight, offset)
-        if isinstance(counts, DecodedCounts):
-            return counts.total()[: self.genes]
+        if self.zero is None:
+            return self.pooled_classes(latent, weight, offset)[: self.genes]
         return weight @ self.mean_shares(latent, offset)
 
     def pooled_classes(

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
 from gpjepa.training.sharding import cut_like, is_cut
+from gpjepa.training.stage import Plan
 
 SMALL = 2**14  # numbers of a parameter up to which it lies beside others
 
@@ -40,7 +41,7 @@ class Updates(Protocol):
         ...
 
 
-def updates_of(stage: Any, wrapped: nn.Module, fabric: Fabric, plan: Any) -> Updates:
+def updates_of(stage: Any, wrapped: nn.Module, fabric: Fabric, plan: Plan) -> Updates:
     """Return what updates the parameters that a stage hands out, `wrapped` by its strategy."""
     groups = stage.parameter_groups(plan.learning_rate)
     if is_cut(fabric):
